@@ -53,6 +53,7 @@ def slow(number):
     time.sleep(4)
 with Client(address=ADDRESS) as client:
     asked = [client.submit_verbose(slow, args=(n,), kwargs={}, capabilities={"vcpus": 1}) for n in range(3)]
+    print("sent", flush=True)
     [future.result() for future in asked]
 """
 
@@ -198,18 +199,21 @@ def test_a_task_behind_its_mates_is_pending_and_why_says_so_and_a_wish_that_nobo
     cluster: LocalCluster, log: Path
 ) -> None:
     nobody = f"tcp://127.0.0.1:{free_ports(1)[0]}"
-    with running_engine(cluster, log, max_concurrent_jobs=1, pack=3, scheduler_monitor_address=nobody) as engine:
-        engine.wait_for_log("scheduler: connected")
-        operator = Operator(engine)
-        with closing(operator.client), running_client(cluster, PACKED) as script:
-            operator.look(lambda: operator.in_state(JobState.RUNNING) and operator.in_state(JobState.PENDING))
-            behind = operator.in_state(JobState.PENDING)[-1]
-            operator.look(lambda: (found := _why(operator, behind)) is not None and not found.under_way)
-            found = _why(operator, behind)
-            _, errors = script.communicate(timeout=60)
-            assert script.returncode == 0, errors
-            operator.look(lambda: len(operator.in_state(JobState.SUCCEEDED)) == 3)
-            assert all(row.asks_unknown for row in operator.rows)
+    with running_client(cluster, PACKED) as script:
+        assert script.stdout is not None
+        assert script.stdout.readline() == "sent\n"  # they wait at the scheduler, so that one job gets all of them
+        with running_engine(cluster, log, max_concurrent_jobs=1, pack=3, scheduler_monitor_address=nobody) as engine:
+            engine.wait_for_log("scheduler: connected")
+            operator = Operator(engine)
+            with closing(operator.client):
+                operator.look(lambda: operator.in_state(JobState.RUNNING) and operator.in_state(JobState.PENDING))
+                behind = operator.in_state(JobState.PENDING)[-1]
+                operator.look(lambda: (found := _why(operator, behind)) is not None and not found.under_way)
+                found = _why(operator, behind)
+                _, errors = script.communicate(timeout=60)
+                assert script.returncode == 0, errors
+                operator.look(lambda: len(operator.in_state(JobState.SUCCEEDED)) == 3)
+                assert all(row.asks_unknown for row in operator.rows)
     assert found is not None
     assert found.diagnosis is not None
     assert found.diagnosis.text.startswith("Its container runs up to 3 tasks, one after the other")
