@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Callable
 from typing import Final
 
 from container.batch_job_protocol import nesting_task
@@ -67,7 +68,7 @@ class NestedTasks:
         """How many slots waiting parents lend at present."""
         return min(len(self._waiting), most_lent(slots))
 
-    def may_borrow(self, task: TaskRecord, used: int, slots: int, *, bounds_jobs: bool) -> bool:
+    def may_borrow(self, task: TaskRecord, used: int, slots: int, bounds_jobs: Callable[[], bool]) -> bool:
         """Whether this task, the first in the queue, may start though all slots are used.
 
         More than all may be: a predecessor's jobs are attached past them, and with packing there may be fewer than
@@ -80,7 +81,7 @@ class NestedTasks:
             return False
         lent, nested = self.lent(slots), self._running_nested
         may = used < slots + lent or len(nested) < lent
-        if not may and bounds_jobs and parent in self._waiting and len(nested) < most_lent(slots):
+        if not may and parent in self._waiting and len(nested) < most_lent(slots) and bounds_jobs():
             may = parent not in nested.values()
         self._tell(may, used, slots)
         return may

@@ -345,7 +345,7 @@ class AWSHPCTaskManager:
         if used < slots:
             return True
         first = self._records[self._queue.first()]
-        return self._nested.may_borrow(first, used, slots, bounds_jobs=self._backend.bounds_jobs)
+        return self._nested.may_borrow(first, used, slots, lambda: self._backend.bounds_jobs)
 
     async def _load(self, record: TaskRecord) -> None:
         try:

@@ -108,7 +108,9 @@ class Collector:
         window.size += window.added_bytes(task)
         window.digests.update(blob.digest for blob in task.work.blobs)
         window.tasks.append(task)
-        window.company = max(task.work.company, task.work.following and self._gathered() + task.work.following)
+        window.company = task.work.company
+        if task.work.following:
+            window.company = max(window.company, self._gathered() + task.work.following)
         window.last_at = now
 
     def _arm(self, shape: ResourceShape, window: _Window, delay: float) -> None:
