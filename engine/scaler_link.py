@@ -1,15 +1,14 @@
 """Adapter to Scaler: its transports and its wire protocol (`opengris-scaler` 2.9), imported nowhere else but below.
 
-A `SchedulerLink` opens four kinds of channel: `ManagerChannel` (capacity heartbeats, scaling commands),
-`WorkerChannel` (tasks in, results out), `MonitorChannel` (what tasks ask for) and `StorageChannel` (object bytes).
+A `SchedulerLink` opens five kinds of channel: `ManagerChannel` (capacity heartbeats, scaling commands),
+`WorkerChannel` (tasks in, results out), `MonitorChannel` (what tasks ask for), `ReportChannel` (how many wait) and
+`StorageChannel` (object bytes).
 Each is one connection: it raises `LinkDown` when that ends, and its owner opens another. Both transports work, YMQ
 and (by `SCALER_NETWORK_BACKEND=zmq`) ZMQ; object storage always speaks YMQ.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -19,7 +18,6 @@ import zmq.asyncio
 from scaler.config.types.address import AddressConfig
 from scaler.io.mixins import AsyncConnector, ConnectorRemoteType
 from scaler.io.network_backends import ZMQNetworkBackend, get_network_backend_from_env
-from scaler.io.utility import deserialize
 from scaler.io.ymq import IOContext
 from scaler.io.ymq_async_connector import YMQAsyncConnector
 from scaler.io.ymq_async_object_storage_connector import YMQAsyncObjectStorageConnector
@@ -29,8 +27,6 @@ from scaler.protocol.capnp import (
     ObjectInstruction,
     ObjectMetadata,
     Resource,
-    StateScheduler,
-    StateTask,
     Task,
     TaskCancel,
     TaskCancelConfirm,
@@ -38,7 +34,6 @@ from scaler.protocol.capnp import (
     TaskLog,
     TaskResult,
     TaskResultType,
-    TaskState,
     WorkerDisconnectNotification,
     WorkerHeartbeat,
     WorkerHeartbeatEcho,
@@ -47,7 +42,6 @@ from scaler.protocol.capnp import (
     WorkerManagerHeartbeatEcho,
 )
 from scaler.protocol.helpers import capabilities_to_dict, dict_to_capabilities
-from scaler.utility.exceptions import CapnpDeserializationError
 from scaler.utility.identifiers import ClientID, ObjectID, TaskID
 from scaler.utility.memory import get_memory_limit_and_available
 from scaler.utility.metadata.profile_result import ProfileResult
@@ -58,7 +52,6 @@ from engine.diagnosis.transport_greeting import Transport, WrongTransport
 from engine.messages import (
     CancelAnswer,
     CancelRequested,
-    CapabilitiesTold,
     CapacityWanted,
     LinkDown,
     ManagerEcho,
@@ -74,11 +67,9 @@ from engine.messages import (
 )
 from engine.scaler.connections import (
     StorageConnector,
-    Subscription,
     YMQConnector,
-    YMQSubscription,
-    ZMQSubscription,
     await_connection,
+    flush,
     probe,
     probe_service,
     receive_message,
@@ -86,8 +77,9 @@ from engine.scaler.connections import (
     translate,
     translate_storage,
     unused_callback,
-    ymq_socket,
 )
+from engine.scaler.monitor import MonitorChannel, ReportChannel, Subscription, YMQSubscription, ZMQSubscription
+from engine.scaler.ymq_socket import IsWanted
 
 WHOLE_OBJECT: Final = 2**64 - 1
 """What Scaler's storage takes as "no limit" of a read."""
@@ -118,14 +110,14 @@ class SchedulerLink:
         return WorkerChannel(connector, self._worker_manager_id)
 
     async def open_monitor(self, address: str) -> MonitorChannel:
-        """Subscribe to what the scheduler tells its monitors. Raises `LinkDown` when nobody listens at `address`."""
-        await probe_service(address, self._transport)
-        if self._transport is Transport.ZMQ:
-            return MonitorChannel(await ZMQSubscription.open(address), self._worker_identity)
-        identity = f"Monitor|{self._worker_manager_id}|{uuid.uuid4().hex}".encode()
-        attempt = asyncio.ensure_future(ymq_socket(self._ymq, identity, AddressConfig.from_string(address)))
-        await await_connection(attempt, address)
-        return MonitorChannel(YMQSubscription(attempt.result()), self._worker_identity)
+        """Subscribe to what the scheduler tells its monitors of this worker. Raises `LinkDown`."""
+        worker = self._worker_identity.encode()
+        # a search takes a hundredth of the time that it takes to read a message
+        return MonitorChannel(await self._subscribe(address, lambda data: worker in data), worker)
+
+    async def open_reports(self, address: str) -> ReportChannel:
+        """Subscribe to the scheduler's reports on itself. Raises `LinkDown` when nobody listens at `address`."""
+        return ReportChannel(await self._subscribe(address, lambda data: True))
 
     async def open_storage(self, address: str) -> StorageChannel:
         """Connect to object storage. Raises `LinkDown` when nobody listens at `address`."""
@@ -134,6 +126,13 @@ class SchedulerLink:
         connector = StorageConnector(self._ymq, identity)
         await await_connection(connector.connect(AddressConfig.from_string(address)), address)
         return StorageChannel(connector)
+
+    async def _subscribe(self, address: str, is_wanted: IsWanted) -> Subscription:
+        await probe_service(address, self._transport)
+        if self._transport is Transport.ZMQ:
+            return await ZMQSubscription.open(address, is_wanted)
+        identity = f"Monitor|{self._worker_manager_id}|{uuid.uuid4().hex}".encode()
+        return await YMQSubscription.open(self._ymq, identity, address, is_wanted)
 
     @property
     def _transport(self) -> Transport:
@@ -257,6 +256,7 @@ class WorkerChannel:
     async def farewell(self) -> None:
         """Disconnect this identity: the scheduler hands on, at once, whatever it thinks it holds. Raises `LinkDown`."""
         await send(self._connector, WorkerDisconnectNotification())
+        await flush(self._connector)
 
     async def receive(self) -> WorkerMessage | None:
         """Wait for the next message; `None` for one that means nothing to a worker. Raises `LinkDown`."""
@@ -279,47 +279,6 @@ class WorkerChannel:
     def close(self) -> None:
         """End the connection."""
         self._connector.destroy()
-
-
-class MonitorChannel:
-    """One subscription to the scheduler's monitor: the tasks that it hands to one worker, with what they ask for.
-
-    A scheduler up to 2.9 sends a worker the number of a task's capabilities, without names and values
-    (`__send_task_to_worker` of its task controller); to its monitors it tells them right, at each hand-out.
-    """
-
-    def __init__(self, subscription: Subscription, worker_identity: str) -> None:
-        self._subscription = subscription
-        self._worker = worker_identity.encode()
-
-    async def receive(self) -> CapabilitiesTold | None:
-        """Wait for the next message; `None` for one that is of another worker or event. Raises `LinkDown`."""
-        data = await translate(self._subscription.receive())
-        if self._worker not in data:  # a hundredth of the time that it takes to read a message
-            return None
-        try:
-            message = deserialize(data)
-        except CapnpDeserializationError:
-            return None
-        if not isinstance(message, StateTask) or message.state != TaskState.running:
-            return None
-        if bytes(message.worker) != self._worker:
-            return None
-        return CapabilitiesTold(bytes(message.taskId), capabilities_to_dict(message.capabilities))
-
-    async def waiting_tasks(self) -> int:
-        """Number of tasks that no worker has, of the scheduler's next report: one comes a second. Raises `LinkDown`."""
-        while True:
-            data = await translate(self._subscription.receive())
-            with contextlib.suppress(CapnpDeserializationError):
-                message = deserialize(data)
-                if isinstance(message, StateScheduler):
-                    counts = {int(pair.state): int(pair.count) for pair in message.taskManager.stateToCount}
-                    return counts.get(int(TaskState.inactive.value), 0)
-
-    def close(self) -> None:
-        """End the subscription."""
-        self._subscription.close()
 
 
 class StorageChannel:

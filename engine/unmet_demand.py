@@ -28,7 +28,7 @@ REPORT_S: Final = 5.0
 
 
 class DemandReport(Protocol):
-    """A subscription to the scheduler's reports; `engine.scaler_link.MonitorChannel`."""
+    """A subscription to the scheduler's reports; `engine.scaler_link.ReportChannel`."""
 
     async def waiting_tasks(self) -> int:
         """Number of tasks that no worker has. Raises `LinkDown`."""

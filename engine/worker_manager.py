@@ -375,7 +375,7 @@ class AWSHPCWorkerManager:
                     unwanted_since = None
 
     async def _watch_unmet_demand(self) -> None:
-        subscribe = partial(self._link.open_monitor, monitor_address(self.config))
+        subscribe = partial(self._link.open_reports, monitor_address(self.config))
         await UnmetDemand(subscribe, self._is_not_asked, self._health).run()
 
     def _is_not_asked(self) -> bool:

@@ -59,6 +59,8 @@ TELEMETRY_LAYERS = {
 }
 SCALER_DOORS = (
     "engine/scaler/connections.py",
+    "engine/scaler/monitor.py",
+    "engine/scaler/ymq_socket.py",
     "engine/scaler_link.py",
     "console/local/demo.py",
     "provisioner/selftest/client.py",

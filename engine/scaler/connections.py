@@ -1,110 +1,47 @@
 """Connections to Scaler: opened beside the event loop, probed first, and their ends told as `LinkDown`.
 
-Below `engine.scaler_link`, which makes channels of them; with it the only module that imports `scaler`.
+Below `engine.scaler_link`, which makes channels of them.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from typing import Any, Final, Protocol
+from typing import Any, Final, TypeVar
 
-import zmq
-import zmq.asyncio
 from scaler.config.types.address import AddressConfig, SocketType
 from scaler.io.mixins import AsyncConnector, ConnectorRemoteType
-from scaler.io.ymq import ConnectorSocket, IOContext, YMQException
+from scaler.io.ymq import YMQException
 from scaler.io.ymq_async_connector import YMQAsyncConnector
 from scaler.io.ymq_async_object_storage_connector import YMQAsyncObjectStorageConnector
 from scaler.protocol.capnp import BaseMessage
 from scaler.utility.exceptions import CapnpDeserializationError, ObjectStorageException
+from scaler.utility.identifiers import ObjectID
 
 from engine.diagnosis.transport_greeting import Transport, explain_mismatch, read_greeting
 from engine.messages import LinkDown
+from engine.scaler.ymq_socket import YMQSocket
+
+T = TypeVar("T")
 
 CONNECT_TIMEOUT_S: Final = 5.0
 _BROKEN: Final = (YMQException, ObjectStorageException, OSError)
 
 
-class Subscription(Protocol):
-    """Stream of what a scheduler tells its monitors."""
-
-    async def receive(self) -> bytes:
-        """Wait for the next message."""
-
-    def close(self) -> None:
-        """End it."""
-
-
-class YMQSubscription:
-    """Subscription over YMQ."""
-
-    def __init__(self, socket: ConnectorSocket) -> None:
-        self._socket = socket
-
-    async def receive(self) -> bytes:
-        """Wait for the next message."""
-        return bytes((await self._socket.recv_message()).payload.data or b"")
-
-    def close(self) -> None:
-        """End it."""
-        self._socket.shutdown()
-
-
-class ZMQSubscription:
-    """Subscription over ZMQ. It connects again by itself."""
-
-    def __init__(self) -> None:
-        self._context = zmq.asyncio.Context()
-        self._socket = self._context.socket(zmq.SUB)
-        self._socket.setsockopt(zmq.RCVHWM, 0)
-        self._socket.subscribe(b"")
-
-    @classmethod
-    async def open(cls, address: str) -> ZMQSubscription:
-        """Subscribe, and wait for the handshake. Raises `LinkDown` when nobody answers.
-
-        What is published before the subscription arrives is lost, and ZMQ's connect doesn't wait for that ("slow
-        joiner"): https://zguide.zeromq.org/docs/chapter1/#Getting-the-Message-Out.
-        It is sent right after the handshake.
-        """
-        subscription = cls()
-        try:
-            await await_connection(subscription._connect(address), address)
-        except BaseException:
-            subscription.close()
-            raise
-        return subscription
-
-    async def receive(self) -> bytes:
-        """Wait for the next message."""
-        data: bytes = await self._socket.recv()
-        return data
-
-    def close(self) -> None:
-        """End it, and its context."""
-        self._socket.close(linger=0)
-        self._context.term()
-
-    async def _connect(self, address: str) -> None:
-        events = self._socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
-        try:
-            self._socket.connect(address)
-            await events.recv_multipart()
-        finally:
-            self._socket.disable_monitor()
-            events.close(linger=0)  # one that stays open would hold up the context's end for ever
-
-
 class YMQConnector(YMQAsyncConnector):  # type: ignore[misc]
     """Connector over YMQ. Scaler's own blocks the event loop for about 50 s when nobody listens; this one waits."""
+
+    @property
+    def socket(self) -> YMQSocket | None:
+        """What it speaks through; None once it is closed."""
+        return self._socket
 
     async def connect(
         self, address: AddressConfig, remote_type: ConnectorRemoteType, security_config: Any = None
     ) -> None:
         """Connect, or raise what the transport does."""
         self._address = address
-        self._socket = await ymq_socket(self._ymq_context, self._identity, address)
+        self._socket = await YMQSocket.open(self._ymq_context, self._identity, address)
 
 
 class StorageConnector(YMQAsyncObjectStorageConnector):  # type: ignore[misc]
@@ -113,13 +50,14 @@ class StorageConnector(YMQAsyncObjectStorageConnector):  # type: ignore[misc]
     async def connect(self, address: AddressConfig, security_config: Any = None) -> None:
         """Connect, or raise what the transport does."""
         self._address = address
-        self._socket = await ymq_socket(self._ymq_context, self._identity, address)
+        self._socket = await YMQSocket.open(self._ymq_context, self._identity, address)
         self._connected_event.set()
 
-
-async def ymq_socket(context: IOContext, identity: bytes, address: AddressConfig) -> ConnectorSocket:
-    """Open a socket of YMQ, trying once."""
-    return await ConnectorSocket.async_connect(context, identity.decode(), repr(address), max_retry_times=1)
+    async def set_object(self, object_id: ObjectID, payload: bytes) -> None:
+        """Store an object. Its notice goes over another connection: the bytes have left before it does."""
+        await super().set_object(object_id, payload)
+        if self._socket is not None:
+            await self._socket.flush()
 
 
 async def probe(address: str, transport: Transport) -> str:
@@ -148,18 +86,24 @@ async def probe_service(address: str, transport: Transport) -> None:
         raise LinkDown(mismatch)
 
 
-async def await_connection(attempt: Awaitable[None], address: str) -> None:
+async def await_connection(attempt: Awaitable[T], address: str) -> T:
     """Wait for a connection. Raises `LinkDown` after `CONNECT_TIMEOUT_S`, or when nobody answers."""
     try:
-        await asyncio.wait_for(attempt, CONNECT_TIMEOUT_S)
+        return await asyncio.wait_for(attempt, CONNECT_TIMEOUT_S)
     except (TimeoutError, *_BROKEN) as error:
         raise LinkDown(f"nobody answers at {address}") from error
 
 
 async def send(connector: AsyncConnector, message: BaseMessage) -> None:
-    """Send a message. Raises `LinkDown`."""
+    """Send a message behind those before it. Raises `LinkDown`."""
     # attached: a detached send leaves one loop iteration later, so a farewell could overtake a result
     await translate(connector.send(message, detached=False))
+
+
+async def flush(connector: AsyncConnector) -> None:
+    """Wait until all that was sent has left, so that the connection may be closed. Raises `LinkDown`."""
+    if isinstance(connector, YMQConnector) and connector.socket is not None:
+        await translate(connector.socket.flush())
 
 
 async def receive_message(connector: AsyncConnector) -> BaseMessage | None:

@@ -10,7 +10,7 @@ import zmq.asyncio
 
 from engine.messages import LinkDown
 from engine.scaler import connections
-from engine.scaler.connections import ZMQSubscription
+from engine.scaler.monitor import ZMQSubscription
 
 
 async def test_a_subscription_is_open_when_the_other_end_has_shaken_hands() -> None:
@@ -18,9 +18,10 @@ async def test_a_subscription_is_open_when_the_other_end_has_shaken_hands() -> N
     publisher = context.socket(zmq.XPUB)
     port = publisher.bind_to_random_port("tcp://127.0.0.1")
     try:
-        subscription = await ZMQSubscription.open(f"tcp://127.0.0.1:{port}")
+        subscription = await ZMQSubscription.open(f"tcp://127.0.0.1:{port}", lambda data: data != b"other")
         try:
             assert await publisher.recv() == b"\x01"  # to everything
+            await publisher.send(b"other")
             await publisher.send(b"word")
             assert await subscription.receive() == b"word"
         finally:
@@ -36,4 +37,4 @@ async def test_one_that_accepts_and_says_nothing_is_no_publisher(monkeypatch: py
     async with server:
         port = server.sockets[0].getsockname()[1]
         with pytest.raises(LinkDown, match=f"nobody answers at tcp://127.0.0.1:{port}"):
-            await ZMQSubscription.open(f"tcp://127.0.0.1:{port}")
+            await ZMQSubscription.open(f"tcp://127.0.0.1:{port}", lambda data: data != b"other")
