@@ -1,4 +1,4 @@
-"""Object store for cheap reads of one bucket: sent over botocore's HTTP layer, without its signer and parsers.
+"""Object store for cheap reads of one bucket: without botocore's signer, HTTP layer and parsers.
 
 A boto3 GetObject costs 1.4 ms of CPU and the parsing of a listing 99 ms; results are read once a task, and the
 listing all the time. Everything else goes through boto3's client. Blocking: called in `AwsClient`'s threads.
@@ -15,18 +15,14 @@ from typing import Any, Final, TypeVar
 from urllib.parse import quote, unquote_plus
 from xml.etree import ElementTree
 
-from botocore.awsrequest import AWSPreparedRequest, AWSResponse
-from botocore.exceptions import NoCredentialsError, ReadTimeoutError, ResponseStreamingError
-from botocore.httpsession import URLLib3Session
-from botocore.utils import get_environ_proxies
-from urllib3.exceptions import HTTPError
-from urllib3.exceptions import ReadTimeoutError as StreamTimeoutError
+from botocore.exceptions import NoCredentialsError
 
 from container.batch_job_quoting import quote_foreign
+from engine.aws.calls.get_connections import GetConnections, get_connections
 from engine.aws.calls.get_signature import signed_headers
 from engine.aws.calls.operations import GET_OBJECT, LIST_OBJECTS, Operation
 from engine.aws.errors import AwsError, ErrorAction, classify_answer
-from engine.aws.session import CONNECT_TIMEOUT_S, OWNER_HEADER, READ_TIMEOUT_S, USER_AGENT, AwsSession
+from engine.aws.session import OWNER_HEADER, READ_TIMEOUT_S, USER_AGENT, AwsSession
 
 T = TypeVar("T")
 ReadPart = Callable[[int], bytes]
@@ -80,7 +76,7 @@ class ObjectStore:
         self._generation = -1
         self._credentials: Any = None
         self._base = ""
-        self._http: dict[float, URLLib3Session] = {}
+        self._connections: dict[float, GetConnections] = {}
         """Connections by the seconds that an answer may take."""
 
     def get(self, key: str) -> bytes:
@@ -112,9 +108,9 @@ class ObjectStore:
     def close(self) -> None:
         """Close the connections; the next read opens new ones."""
         with self._lock:
-            for http in self._http.values():
-                http.close()
-            self._http = {}
+            for connections in self._connections.values():
+                connections.close()
+            self._connections = {}
             self._generation = -1
 
     def _send(self, operation: Operation, path: str, query: dict[str, str]) -> bytes:
@@ -124,34 +120,26 @@ class ObjectStore:
     @contextmanager
     def _open(self, operation: Operation, path: str, query: dict[str, str]) -> Iterator[ReadPart]:
         """The body of an answer as a stream, whose connection goes back to the pool when it was read to its end."""
-        http = self._prepare(operation.answer_s or READ_TIMEOUT_S)
-        request = self._signed(path, query)
-        response = http.send(request)
-        stream = _Stream(response, request.url)
+        connections = self._prepare(operation.answer_s or READ_TIMEOUT_S)
+        answer = connections.get(*self._signed(path, query))
         try:
-            if response.status_code not in (200, 206):
-                code, message = _parse_error(stream.read(ERROR_BYTES), response.status_code, response.headers)
-                raise classify_answer(operation.name, response.status_code, code, message)
-            yield stream.read
+            if answer.status not in (200, 206):
+                code, message = _parse_error(answer.read(ERROR_BYTES), answer.status, answer.headers)
+                raise classify_answer(operation.name, answer.status, code, message)
+            yield answer.read
         finally:
-            stream.end()
+            answer.end()
 
-    def _prepare(self, answer_s: float) -> URLLib3Session:
+    def _prepare(self, answer_s: float) -> GetConnections:
         with self._lock:
             if self._generation != self._session.generation:
                 self._find_bucket()
-            if answer_s not in self._http:
-                self._http[answer_s] = self._connections(answer_s)
-            return self._http[answer_s]
-
-    def _connections(self, answer_s: float) -> URLLib3Session:
-        timeout: Any = (CONNECT_TIMEOUT_S, answer_s)
-        return URLLib3Session(
-            verify=self._session.config_value("ca_bundle") or True,
-            proxies=get_environ_proxies(self._base),
-            timeout=timeout,
-            max_pool_connections=self._session.connections,
-        )
+            if answer_s not in self._connections:
+                ca_bundle = self._session.config_value("ca_bundle")
+                self._connections[answer_s] = get_connections(
+                    self._base, ca_bundle, answer_s, self._session.connections
+                )
+            return self._connections[answer_s]
 
     def _find_bucket(self) -> None:
         """botocore decides which host and path serve the bucket: endpoints, addressing style and their settings."""
@@ -161,43 +149,20 @@ class ObjectStore:
             raise NoCredentialsError
         client = self._session.client("s3")
         signed = client.generate_presigned_url("get_object", Params={"Bucket": self.bucket, "Key": "k"})
-        self._base = signed.partition("?")[0].removesuffix("/k")
+        base = signed.partition("?")[0].removesuffix("/k")
+        if base != self._base:
+            self._base, self._connections = base, {}
         self._credentials, self._generation = credentials, generation
 
-    def _signed(self, path: str, query: dict[str, str]) -> AWSPreparedRequest:
+    def _signed(self, path: str, query: dict[str, str]) -> tuple[str, dict[str, str]]:
+        """The URL, and the headers of a GET of it."""
         url = self._base + path
         if query:
             url += "?" + "&".join(f"{name}={quote(value, safe='')}" for name, value in sorted(query.items()))
         owner = self._session.bucket_owner
         headers = {"User-Agent": USER_AGENT, **({OWNER_HEADER: owner} if owner is not None else {})}
         frozen = self._credentials.get_frozen_credentials()
-        signed: Any = signed_headers(url, headers, frozen, self._session.region)
-        return AWSPreparedRequest("GET", url, signed, None, stream_output=True, context={})
-
-
-class _Stream:
-    """An answer's body, read in parts; urllib3's errors become botocore's, as `AwsError`'s classes know them."""
-
-    def __init__(self, response: AWSResponse, url: str) -> None:
-        self._raw: Any = response.raw
-        self._url = url
-
-    def read(self, length: int) -> bytes:
-        """The next `length` bytes, or all that is left for -1."""
-        try:
-            data: bytes = self._raw.read(length if length >= 0 else None)
-        except StreamTimeoutError as error:
-            raise ReadTimeoutError(endpoint_url=self._url, error=error) from error
-        except (HTTPError, OSError) as error:
-            raise ResponseStreamingError(error=error) from error
-        return data
-
-    def end(self) -> None:
-        """Give the connection back, or close it when something is left to read."""
-        if self._raw.length_remaining == 0:
-            self._raw.release_conn()
-        else:
-            self._raw.close()
+        return url, signed_headers(url, headers, frozen, self._session.region)
 
 
 def _parse_listing(body: bytes) -> ListPage:
