@@ -65,11 +65,17 @@ class ObjectCache:
         self._permits = asyncio.Semaphore(max_reads)
         self._large = asyncio.Semaphore(1)
 
-    async def get(self, object_id: bytes) -> Blob:
-        """Get the object; waits as long as it does not exist. Raises what the read raises."""
+    def kept(self, object_id: bytes) -> Blob | None:
+        """Get the object if it is kept."""
         kept = self._kept.get(object_id)
         if kept is not None:
             self._kept.move_to_end(object_id)
+        return kept
+
+    async def get(self, object_id: bytes) -> Blob:
+        """Get the object; waits as long as it does not exist. Raises what the read raises."""
+        kept = self.kept(object_id)
+        if kept is not None:
             return kept
         reading = self._reading.get(object_id) or self._begin(object_id)
         assert reading.task is not None

@@ -54,18 +54,29 @@ class TaskLoader:
         await self._objects.close()
 
     async def _read_all(self, ids: Sequence[bytes], held: list[Blob]) -> list[Blob]:
-        async def read(object_id: bytes) -> Blob:
-            blob = await self._objects.get(object_id)
-            self._budget.hold((blob,))  # at once: the rest of the task may be long in coming
-            held.append(blob)
-            return blob
+        """What is kept costs no task of the event loop: a function and its serializer, mostly."""
+        found = {object_id: blob for object_id in ids if (blob := self._objects.kept(object_id)) is not None}
+        self._hold(held, *(found[object_id] for object_id in ids if object_id in found))
+        missing = [object_id for object_id in ids if object_id not in found]
 
-        try:
-            async with asyncio.TaskGroup() as group:
-                reads = [group.create_task(read(object_id)) for object_id in ids]
-        except* ValueError as failures:
-            raise failures.exceptions[0] from None
-        return [each.result() for each in reads]
+        async def read(object_id: bytes) -> None:
+            found[object_id] = await self._objects.get(object_id)
+            self._hold(held, found[object_id])  # at once: the rest of the task may be long in coming
+
+        if len(missing) == 1:
+            await read(missing[0])
+        elif missing:
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for object_id in missing:
+                        group.create_task(read(object_id))
+            except* ValueError as failures:
+                raise failures.exceptions[0] from None
+        return [found[object_id] for object_id in ids]
+
+    def _hold(self, held: list[Blob], *blobs: Blob) -> None:
+        self._budget.hold(blobs)
+        held.extend(blobs)
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
