@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
@@ -30,13 +30,15 @@ KEPT_WORDS: Final = 10_000
 """Words whose tasks have not come: more than are ever on their way."""
 
 Accept = Callable[[TaskArrived], None]
+Word = Callable[[], CapabilitiesTold | None]
+"""Reads a message; None for one without meaning here. Most are of tasks that ask for nothing, and are never read."""
 
 
 class MonitorStream(Protocol):
     """One subscription; `engine.scaler_link.MonitorChannel`. Both raise `LinkDown`."""
 
-    async def receive(self) -> CapabilitiesTold | None:
-        """Wait for the next message; None for one without meaning here."""
+    async def receive(self) -> Word:
+        """Wait for the next message."""
 
     def close(self) -> None:
         """End the subscription."""
@@ -59,6 +61,8 @@ class AskedCapabilities:
         self._subscribe = subscribe
         self._address = address
         self._stream: MonitorStream | None = None
+        self._unread: deque[Word] = deque(maxlen=KEPT_WORDS)
+        """Of tasks that have not come, or did not have to wait."""
         self._told: OrderedDict[bytes, Mapping[str, int]] = OrderedDict()
         self._waiting: dict[bytes, _WaitingTask] = {}
         self._then: list[Callable[[], None]] = []
@@ -81,18 +85,21 @@ class AskedCapabilities:
                 await self.open()
                 continue
             try:
-                told = await self._stream.receive()
+                word = await self._stream.receive()
             except LinkDown:
                 self._end_stream()
                 continue
-            if told is not None:
-                self._on_told(told)
+            self._unread.append(word)
+            if self._waiting:
+                self._read_words()
 
     def hold(self, task: TaskArrived, accept: Accept) -> None:
         """Hand the task to `accept`, at once or when its word has come. Without one it asks for nothing."""
         if NAMELESS not in task.capabilities:
             accept(task)
-        elif task.task_id in self._told:
+            return
+        self._read_words()
+        if task.task_id in self._told:
             accept(replace(task, capabilities=self._told.pop(task.task_id)))
         elif self._stream is None:
             self._accept_unknown(task, accept)
@@ -117,8 +124,15 @@ class AskedCapabilities:
         for waiting in self._waiting.values():
             waiting.timer.cancel()
         self._waiting.clear()
+        self._unread.clear()
         self._then.clear()
         self._end_stream()
+
+    def _read_words(self) -> None:
+        while self._unread:
+            told = self._unread.popleft()()
+            if told is not None:
+                self._on_told(told)
 
     def _on_told(self, told: CapabilitiesTold) -> None:
         waiting = self._stop_waiting(told.task_id)

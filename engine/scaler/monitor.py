@@ -6,6 +6,8 @@ Below `engine.scaler_link`, which opens the channels.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 import zmq
@@ -112,10 +114,13 @@ class MonitorChannel:
         self._subscription = subscription
         self._worker = worker_identity
 
-    async def receive(self) -> CapabilitiesTold | None:
-        """Wait for the next message; `None` for one that is of another worker or event. Raises `LinkDown`."""
+    async def receive(self) -> Callable[[], CapabilitiesTold | None]:
+        """Wait for the next message, and give its reading: `None` of another worker or event. Raises `LinkDown`."""
+        return partial(self._read, await translate(self._subscription.receive()))
+
+    def _read(self, data: bytes) -> CapabilitiesTold | None:
         try:
-            message = deserialize(await translate(self._subscription.receive()))
+            message = deserialize(data)
         except CapnpDeserializationError:
             return None
         if not isinstance(message, StateTask) or message.state != TaskState.running:

@@ -128,6 +128,31 @@ def test_two_thousand_tasks(cluster: LocalCluster, tmp_path: Path, report: Repor
     report("  wall, calls", f"{cost.wall_s:.1f} s, {dict(sorted(calls.items()))}", "all right", "95 to 105 s")
 
 
+def test_first_result_of_two_thousand_tasks(cluster: LocalCluster, tmp_path: Path, report: Report) -> None:
+    """As many slots as tasks: jobs, the client's sending and the manager share the machine."""
+    script = """
+    import threading, time
+    with Client(address=ADDRESS) as client:
+        client.submit(abs, -1).result()
+        has_result, when = threading.Event(), []
+        def note(_):
+            when.append(time.monotonic())
+            has_result.set()
+        started = time.monotonic()
+        futures = []
+        for number in range(2000):
+            futures.append(client.submit(abs, -number))
+            futures[-1].add_done_callback(note)
+        sent = time.monotonic()
+        assert [future.result() for future in futures] == list(range(2000))
+        print(sent - started, when[0] - started, when[-1] - started)
+    """
+    with running_engine(cluster, tmp_path / "log", max_concurrent_jobs=2000):
+        sent, first, last = map(float, run_client(cluster, script, timeout=300).split())
+    report("2,000 tasks, 2,000 slots: the first result", f"{first:.2f} s", "<= 2 s", "-")
+    report("  sent, all results", f"{sent:.1f} s, {last:.1f} s", "-", "-")
+
+
 def test_waiting_for_one_long_job(cluster: LocalCluster, tmp_path: Path, report: Report) -> None:
     script = "import time\nwith Client(address=ADDRESS) as client: client.submit(lambda: time.sleep(20)).result()"
     with running_engine(cluster, tmp_path / "log") as engine:

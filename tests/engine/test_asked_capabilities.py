@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
+from dataclasses import replace
 
 import msgspec
 import pytest
 
-from engine.asked_capabilities import KEPT_WORDS, WORD_S, AskedCapabilities, monitor_address
+from engine.asked_capabilities import KEPT_WORDS, WORD_S, AskedCapabilities, Word, monitor_address
 from engine.config.settings import ManagerConfig
 from engine.messages import CapabilitiesTold, LinkDown, TaskArrived
 from tests.support.schedules.virtual_loop import VirtualLoop
@@ -25,11 +26,16 @@ class Monitor:
     def __init__(self) -> None:
         self.words: asyncio.Queue[CapabilitiesTold | None] = asyncio.Queue()
         self.is_closed = False
+        self.reads = 0
 
-    async def receive(self) -> CapabilitiesTold | None:
+    async def receive(self) -> Word:
         told = await self.words.get()
         if told is None:
             raise LinkDown("cut")
+        return lambda: self.read(told)
+
+    def read(self, told: CapabilitiesTold) -> CapabilitiesTold:
+        self.reads += 1
         return told
 
     def close(self) -> None:
@@ -179,6 +185,21 @@ def test_a_monitor_that_comes_later_is_listened_to() -> None:
         second.tell(nameless())
         await asyncio.sleep(0.01)
         assert desk.told == [ASKED]
+
+    run(story())
+
+
+def test_no_word_is_read_while_no_task_asks_for_anything() -> None:
+    async def story() -> None:
+        monitor = Monitor()
+        desk = Desk(monitor)
+        await desk.listen()
+        monitor.tell(nameless(1))
+        await asyncio.sleep(0.01)
+        desk.hold(replace(nameless(2), capabilities={}))
+        assert (desk.told, monitor.reads) == ([{}], 0)
+        desk.hold(nameless(1))
+        assert (desk.told, monitor.reads) == ([{}, ASKED], 1)
 
     run(story())
 

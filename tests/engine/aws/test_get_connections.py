@@ -123,7 +123,11 @@ def test_an_end_within_the_body_is_a_broken_stream() -> None:
 
 
 def test_what_speaks_no_tls_is_told_as_that() -> None:
-    with serving(lambda one: (one.recv(65536), one.sendall(b"HTTP/1.1 400 no TLS\r\n\r\n"))) as base:
+    def speak_plainly(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 400 no TLS\r\n\r\n")
+
+    with serving(speak_plainly) as base:
         secure = base.replace("http:", "https:")
         with closing(connections_to(secure)) as connections, pytest.raises(SSLError):
             connections.get(f"{secure}/key", {})

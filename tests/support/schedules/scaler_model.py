@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
+from engine.asked_capabilities import Word
 from engine.messages import (
     CancelAnswer,
     CancelRequested,
@@ -234,11 +235,11 @@ class ModelMonitor:
         if self._rng.random() > 0.05:
             asyncio.get_running_loop().call_later(self._rng.uniform(0, 0.03), self._inbox.put_nowait, told)
 
-    async def receive(self) -> CapabilitiesTold | None:
+    async def receive(self) -> Word:
         told = await self._inbox.get()
         if self._is_closed:
             raise LinkDown("cut")
-        return told
+        return lambda: told
 
     def close(self) -> None:
         """End the subscription."""
