@@ -14,10 +14,8 @@ from typing import Final
 
 from engine.messages import LinkDown, WorkerVitals
 
-FIRST_ECHO_S: Final = 5.0
-"""A new connection that brings no echo within this is given up for another."""
 SILENCE_S: Final = 15.0
-"""An established connection without an echo for this long, and for three heartbeats, is given up."""
+"""A connection without an echo for this long, and for three heartbeats, is given up."""
 
 Send = Callable[[WorkerVitals], Awaitable[None]]
 
@@ -97,7 +95,6 @@ class HeartbeatManager:
         self._barriers.clear()
 
     def _check_silence(self) -> None:
-        limit = max(SILENCE_S, 3 * self._interval) if self.has_echo else FIRST_ECHO_S
         silence = self._clock() - self._last_heard
-        if silence > limit:
+        if silence > max(SILENCE_S, 3 * self._interval):
             raise LinkDown(f"no echo from the scheduler for {silence:.0f} s")

@@ -57,6 +57,13 @@ class WorkerEcho:
 
 
 @dataclass(frozen=True, slots=True)
+class MarkerAnswered:
+    """The scheduler has handled all that came from this worker's identity before this marker, over any connection."""
+
+    marker: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class ManagerEcho:
     """The scheduler's answer to one worker-manager heartbeat."""
 
@@ -76,7 +83,7 @@ class CapabilitiesTold:
     capabilities: Mapping[str, int]
 
 
-WorkerMessage = TaskArrived | CancelRequested | ObjectsDeleted | ShutdownRequested | WorkerEcho
+WorkerMessage = TaskArrived | CancelRequested | ObjectsDeleted | ShutdownRequested | WorkerEcho | MarkerAnswered
 ManagerMessage = ManagerEcho | CapacityWanted
 
 

@@ -56,6 +56,7 @@ from engine.messages import (
     LinkDown,
     ManagerEcho,
     ManagerMessage,
+    MarkerAnswered,
     ObjectsDeleted,
     ResultNotice,
     ShutdownRequested,
@@ -258,6 +259,14 @@ class WorkerChannel:
         await send(self._connector, WorkerDisconnectNotification())
         await flush(self._connector)
 
+    async def send_marker(self, marker: bytes) -> None:
+        """Send a marker (16 bytes), which the scheduler answers behind all that it has of us. Raises `LinkDown`.
+
+        A cancel of a task that there is not: it is told to whoever asks that this was not found.
+        """
+        cancel = TaskCancel(taskId=TaskID(marker), flags=TaskCancel.TaskCancelFlags(force=False))
+        await send(self._connector, cancel)
+
     async def receive(self) -> WorkerMessage | None:
         """Wait for the next message; `None` for one that means nothing to a worker. Raises `LinkDown`."""
         match await receive_message(self._connector):
@@ -265,6 +274,8 @@ class WorkerChannel:
                 return _task_arrived(task)
             case TaskCancel() as cancel:
                 return CancelRequested(bytes(cancel.taskId), bool(cancel.flags.force))
+            case TaskCancelConfirm() as confirm:
+                return MarkerAnswered(bytes(confirm.taskId))
             case WorkerHeartbeatEcho() as echo:
                 where = echo.objectStorageAddress
                 return WorkerEcho(f"{where.scheme}://{where.host}:{where.port}")

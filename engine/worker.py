@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
+import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,6 +22,7 @@ from engine.messages import (
     CancelAnswer,
     CancelRequested,
     LinkDown,
+    MarkerAnswered,
     ObjectsDeleted,
     ResultNotice,
     ShutdownRequested,
@@ -36,6 +38,8 @@ from engine.tasks.task_manager import AWSHPCTaskManager
 logger = logging.getLogger(__name__)
 
 WORKER_RECONNECT_S: Final = 1.0
+MARKER_ANSWER_S: Final = 5.0
+"""A new connection whose marker is not answered within this is given up for another."""
 FAREWELL_TIMEOUT_S: Final = 5.0
 MOST_AHEAD: Final = 20_000
 """Tasks that the scheduler may send ahead for the sake of packs: their ids take some 20 MB."""
@@ -66,6 +70,9 @@ class SchedulerChannel(Protocol):
 
     async def farewell(self) -> None:
         """Disconnect this identity."""
+
+    async def send_marker(self, marker: bytes) -> None:
+        """Send what the scheduler answers behind all that it has of this identity."""
 
     async def receive(self) -> WorkerMessage | None:
         """Wait for the next message; None for one without meaning here."""
@@ -129,6 +136,8 @@ class AWSBatchWorker:
         self._tasks = tasks
         self._storage = storage
         self._connection: _Connection | None = None
+        self._marker = uuid.uuid4().bytes
+        """Sent behind the last heartbeat of all connections so far."""
         self._last_contact = time.monotonic()
         self._outage_reported = False
         self.health = scheduler_health(config)
@@ -201,6 +210,7 @@ class AWSBatchWorker:
             # Whoever had this identity before (a killed engine, our last connection) is gone: unless it is told so,
             # the scheduler takes our heartbeats for the predecessor's and never hands its tasks out again.
             await channel.farewell()
+            await self._await_marker(channel)
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._receive(connection))
                 group.create_task(channel.watch())
@@ -218,6 +228,26 @@ class AWSBatchWorker:
             connection.asked.close()
             channel.close()
             self._tasks.on_link_lost()
+
+    async def _await_marker(self, channel: SchedulerChannel) -> None:
+        """Pass over what the scheduler sends for what it still has of this identity's former connections.
+
+        It answers over the present connection: a task that it takes back with the farewell, an echo of a heartbeat
+        that is none of ours. Before our first heartbeat nothing is meant for us.
+        """
+        await channel.send_marker(self._marker)
+        passed_over = 0
+        try:
+            async with asyncio.timeout(MARKER_ANSWER_S):
+                while (message := await channel.receive()) != MarkerAnswered(self._marker):
+                    _heed_shutdown(message)
+                    passed_over += message is not None
+        except TimeoutError as error:
+            raise LinkDown(f"the scheduler did not answer within {MARKER_ANSWER_S:.0f} s") from error
+        if passed_over:
+            logger.info("worker link: passed over %d messages for the connection before", passed_over)
+        self._marker = uuid.uuid4().bytes
+        self._last_contact = time.monotonic()
 
     def _connected(self, channel: SchedulerChannel) -> _Connection:
         queue_size = max(self._config.task_queue_size, min(2 * self._tasks.slots, MOST_AHEAD))
@@ -273,8 +303,8 @@ class AWSBatchWorker:
                 self._tasks.on_cancel(message)
             case ObjectsDeleted():
                 self._tasks.on_objects_deleted(message)
-            case ShutdownRequested():
-                raise ClusterShutdown("a client shut the cluster down")
+            case _:
+                _heed_shutdown(message)
 
     def _vitals(self, queue_size: int, latency_microseconds: int) -> WorkerVitals:
         return WorkerVitals(
@@ -289,3 +319,8 @@ class AWSBatchWorker:
         silence = time.monotonic() - self._last_contact
         if silence > self._config.death_timeout_seconds:
             raise SchedulerLost(self._config.scheduler_address, silence)
+
+
+def _heed_shutdown(message: WorkerMessage | None) -> None:
+    if isinstance(message, ShutdownRequested):
+        raise ClusterShutdown("a client shut the cluster down")

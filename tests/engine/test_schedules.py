@@ -11,13 +11,14 @@ import time
 
 import pytest
 
+from engine.worker import AWSBatchWorker, SchedulerChannel
 from tests.support.schedules.story import run_story
 
 MINUTES_IN_CI = 2.0
 FIRST_IN_CI = 10_000
 PACKED = (95, 307, 100405, 400058)
 EARLY = (34, 175, 100507, 3000920, 30, 397, 744, 20062, 5002598, 5007555, 5012900, 7012040, 20012402)
-KEPT = (*PACKED, *EARLY, 42000137, 50005747, 63001423, 70006123, 70008073)
+KEPT = (*PACKED, *EARLY, 42000137, 50005747, 63001423, 70006123, 70008073, 1016, 1676)
 """Seeds under which a promise was broken once."""
 
 
@@ -41,6 +42,15 @@ def test_many_schedules_keep_every_promise() -> None:
 def test_a_worker_that_takes_the_first_echo_for_a_proof_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.assignments.Assignments.has_room", property(lambda self: True))
     assert "was called 2 times" in str(run_story(1151).broken)
+
+
+def test_a_worker_that_takes_leftovers_of_the_connection_before_for_its_own_is_found_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def do_nothing(worker: AWSBatchWorker, channel: SchedulerChannel) -> None: ...
+
+    monkeypatch.setattr(AWSBatchWorker, "_await_marker", do_nothing)
+    assert "was called 2 times" in str(run_story(1016).broken)
 
 
 def test_a_ledger_that_passes_over_what_a_packed_job_announced_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:

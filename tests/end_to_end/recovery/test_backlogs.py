@@ -6,6 +6,7 @@ Scaler puts the tasks of a lost worker at the end of its queue, so those in flig
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import time
@@ -110,6 +111,44 @@ def test_a_cut_link_runs_nothing_twice_although_what_was_in_flight_comes_back_la
 @pytest.mark.parametrize("cluster", ["zmq"], indirect=True)
 def test_neither_does_one_over_the_other_transport(cluster: LocalCluster, calls: Path, log: Path) -> None:
     _cut_for(30, cluster, calls, log)
+
+
+STALLING = """
+import os, signal, time
+if "scaler_scheduler" in open("/proc/self/cmdline").read().split("\\0")[1]:
+    def stall(*_):
+        while os.path.exists({flag!r}):
+            time.sleep(0.05)
+    signal.signal(signal.SIGUSR1, stall)
+    open({pid!r}, "w").write(str(os.getpid()))
+"""
+
+
+@pytest.mark.long
+def test_a_scheduler_that_is_behind_when_the_link_comes_back_runs_nothing_twice(
+    calls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it handles late of the connection before it answers over the present one."""
+    flag, pid = tmp_path / "stalled", tmp_path / "pid"
+    (tmp_path / "sitecustomize.py").write_text(STALLING.format(flag=str(flag), pid=str(pid)))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with (
+        LocalCluster(state_dir=tmp_path / "cluster") as cluster,
+        Relay(cluster.scheduler_address) as relay,
+        running_client(cluster, _script(calls, TASKS, 2.0)) as client,
+        running_engine(cluster, tmp_path / "log", scheduler_address=_address(relay), **SMALL) as engine,
+    ):
+        _await_calls(calls, engine, SLOTS)
+        flag.touch()
+        os.kill(int(pid.read_text()), signal.SIGUSR1)
+        _await_calls(calls, engine, 2 * SLOTS)
+        relay.cut()
+        relay.restore()
+        time.sleep(3)
+        flag.unlink()
+        _await_all(client, TASKS)
+        await_condition(lambda: only_lease_left(cluster), 60, lambda: engine.log)
+    assert call_counts(calls) == [1] * TASKS
 
 
 @pytest.mark.long

@@ -1,7 +1,9 @@
 """Model of Scaler: its queue of tasks, its states of a task, one worker's connection, its object storage.
 
 As `scaler/scheduler/controllers/` does it: a worker's queue is filled from the front of the queue, a lost worker's
-tasks go to its end, a result counts only of a running task, a cancel waits for the worker's answer.
+tasks go to its end, a result counts only of a running task, a cancel waits for the worker's answer. A worker is known
+by its identity: what came over a connection that is gone is handled all the same, in order, and answered over the
+present one.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from engine.messages import (
     CancelRequested,
     CapabilitiesTold,
     LinkDown,
+    MarkerAnswered,
     ResultNotice,
     TaskArrived,
     WorkerEcho,
@@ -78,7 +81,10 @@ class Scheduler:
         self._waiting: deque[bytes] = deque()
         self._assigned: dict[bytes, None] = {}
         self._queue_size = 0
-        self._worker: ModelChannel | None = None
+        self._is_registered = False
+        self._inbox: deque[Callable[[], None]] = deque()
+        """What came and was not handled yet."""
+        self._stalled_until = 0.0
         self.is_cut = False
         self._channels: list[ModelChannel] = []
         self._monitors: list[ModelMonitor] = []
@@ -98,19 +104,19 @@ class Scheduler:
         if task.state is Held.WAITING:
             self._waiting.remove(task_id)
             self._end(task, "cancelled")
-        elif task.state in (Held.RUNNING, Held.BALANCING) and self._worker is not None:
+        elif task.state in (Held.RUNNING, Held.BALANCING) and self._is_registered:
             was_running = task.state is Held.RUNNING
             task.cancel_asked = True
             task.state = Held.CANCELLING
             if was_running:
-                self._worker.send(CancelRequested(task_id, force=True))
+                self._send(CancelRequested(task_id, force=True))
 
     def balance(self, task_id: bytes) -> None:
         """The balancer wants a task back that may be queued."""
         task = self.tasks[task_id]
-        if task.state is Held.RUNNING and self._worker is not None:
+        if task.state is Held.RUNNING and self._is_registered:
             task.state = Held.BALANCING
-            self._worker.send(CancelRequested(task_id, force=False))
+            self._send(CancelRequested(task_id, force=False))
 
     @property
     def is_done(self) -> bool:
@@ -124,8 +130,10 @@ class Scheduler:
         await asyncio.sleep(self._rng.uniform(0.001, 0.02))
         if self.is_cut:
             raise LinkDown("cut")
+        for earlier in self._channels:
+            earlier.close()
         channel = ModelChannel(self, self._rng)
-        self._channels.append(channel)
+        self._channels = [channel]
         return channel
 
     async def listen(self, address: str) -> ModelMonitor:
@@ -150,9 +158,32 @@ class Scheduler:
         """Accept connections again."""
         self.is_cut = False
 
+    # ---- what comes over connections
+
+    def stall(self, seconds: float) -> None:
+        """Handle nothing for so long, as a scheduler with much to do."""
+        loop = asyncio.get_running_loop()
+        self._stalled_until = max(self._stalled_until, loop.time() + seconds)
+        self._tell(f"the scheduler falls behind for {seconds:.1f} s")
+        loop.call_at(self._stalled_until, self._handle_inbox)
+
+    def take(self, handle: Callable[[], None]) -> None:
+        """Take a message, which is handled behind all that came before."""
+        self._inbox.append(handle)
+        self._handle_inbox()
+
+    def _handle_inbox(self) -> None:
+        while self._inbox and asyncio.get_running_loop().time() >= self._stalled_until:
+            self._inbox.popleft()()
+
+    def _send(self, message: WorkerMessage) -> None:
+        """To whoever has the worker's identity now."""
+        for channel in self._channels:
+            channel.send(message)
+
     def on_farewell(self) -> None:
         """The identity's worker is gone: its tasks go to the end of the queue."""
-        self._worker = None
+        self._is_registered = False
         held, self._assigned = list(self._assigned), {}
         for task_id in held:
             task = self.tasks[task_id]
@@ -162,13 +193,17 @@ class Scheduler:
                 task.state = Held.WAITING
                 self._waiting.append(task_id)
 
-    def on_heartbeat(self, channel: ModelChannel, vitals: WorkerVitals) -> None:
+    def on_heartbeat(self, vitals: WorkerVitals) -> None:
         """Register the worker with its first heartbeat; answer each."""
-        if self._worker is not channel:
-            self._worker = channel
+        if not self._is_registered:
+            self._is_registered = True
             self._queue_size = vitals.queue_size
             self._dispatch()
-        channel.send(WorkerEcho("tcp://storage:1"))
+        self._send(WorkerEcho("tcp://storage:1"))
+
+    def on_marker(self, marker: bytes) -> None:
+        """A cancel of a task that there is not."""
+        self._send(MarkerAnswered(marker))
 
     def on_result(self, notice: ResultNotice) -> None:
         """A result counts of a running task only."""
@@ -206,18 +241,18 @@ class Scheduler:
         self._tell(f"client is told: {task.arrival.task_id.hex()[-4:]} {how}")
 
     def _dispatch(self) -> None:
-        while self._worker is not None and self._waiting and len(self._assigned) < self._queue_size:
+        while self._is_registered and self._waiting and len(self._assigned) < self._queue_size:
             task_id = self._waiting.popleft()
             self._assigned[task_id] = None
             self.tasks[task_id].state = Held.RUNNING
-            self._send_task(self._worker, self.tasks[task_id].arrival)
+            self._send_task(self.tasks[task_id].arrival)
 
-    def _send_task(self, worker: ModelChannel, arrival: TaskArrived) -> None:
+    def _send_task(self, arrival: TaskArrived) -> None:
         """As Scaler 2.9 does: what the task asks for is told to monitors only."""
         if not arrival.capabilities:
-            worker.send(arrival)
+            self._send(arrival)
             return
-        worker.send(replace(arrival, capabilities={"": 0}))
+        self._send(replace(arrival, capabilities={"": 0}))
         for monitor in self._monitors:
             monitor.tell(CapabilitiesTold(arrival.task_id, arrival.capabilities))
 
@@ -267,7 +302,7 @@ class ModelChannel:
         self._inbox.put_nowait(None)
 
     async def heartbeat(self, vitals: WorkerVitals) -> None:
-        self._send(lambda: self._scheduler.on_heartbeat(self, vitals))
+        self._send(lambda: self._scheduler.on_heartbeat(vitals))
 
     async def announce_output(self, task_id: bytes, texts: Sequence[tuple[int, str]]) -> None:
         raise NotImplementedError("no client of the model has output streamed")
@@ -280,6 +315,9 @@ class ModelChannel:
 
     async def farewell(self) -> None:
         self._send(self._scheduler.on_farewell)
+
+    async def send_marker(self, marker: bytes) -> None:
+        self._send(lambda: self._scheduler.on_marker(marker))
 
     async def receive(self) -> WorkerMessage | None:
         message = await self._inbox.get()
@@ -294,7 +332,7 @@ class ModelChannel:
     def _send(self, deliver: Callable[[], None]) -> None:
         if self._ended.is_set():
             raise LinkDown("cut")
-        self._carry("out", deliver)
+        self._carry("out", lambda: self._scheduler.take(deliver))
 
     def _carry(self, way: str, deliver: Callable[[], None]) -> None:
         loop = asyncio.get_running_loop()

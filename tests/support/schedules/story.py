@@ -30,6 +30,8 @@ PACKS: dict[int, Pack] = {2: 3, 5: 2, 7: 14, 8: "auto"}
 """How tasks are packed under seeds with this last digit."""
 HASTY, HASTY_REST = 40, 7
 """Of so many seeds in the one with this rest most tasks take so little time that their results are written together."""
+LAGGING = (11, 4)
+"""Divided by the one number, seeds leave the other where the scheduler is behind when the engine comes back."""
 ON_ONE_MACHINE = (13, (1, 2))
 """Divided by the one number, seeds leave one of the others where a killed engine is succeeded at once."""
 NESTING = (10, 3)
@@ -57,6 +59,8 @@ class Plan:
     balances: list[tuple[float, bytes]] = field(default_factory=list)
     cuts: list[tuple[float, float]] = field(default_factory=list)
     kills: list[tuple[float, float]] = field(default_factory=list)
+    stalls: list[tuple[float, float]] = field(default_factory=list)
+    """When the scheduler handles nothing, and for how long."""
     troubles: Troubles = field(default_factory=Troubles)
     expiry_days: int | None = None
     """The bucket's lifecycle rule."""
@@ -107,6 +111,14 @@ def _hasten(plan: Plan, rng: random.Random) -> None:
     plan.entry_s = 0.06
     for _, _, fate, _ in plan.tasks:
         fate.seconds = rng.choice((0.005, 0.01, 0.01, 0.02, 0.02, 3.0))
+
+
+def _let_lag(plan: Plan, rng: random.Random) -> None:
+    """Around each cut and kill, of which there is one at least."""
+    if not plan.cuts and not plan.kills:
+        plan.cuts.append((rng.uniform(1, 20), 0.2))
+    for at, _ in (*plan.cuts, *plan.kills):
+        plan.stalls.append((max(0.0, at - rng.uniform(0, 3)), rng.uniform(0.5, 8)))
 
 
 def _nest(plan: Plan, rng: random.Random) -> None:
@@ -162,6 +174,8 @@ def run_story(seed: int) -> Story:
     plan = Plan.of(rng)
     plan.is_asking = seed % ASKING == ASKING - 1
     plan.pack = PACKS.get(seed % ASKING, "off")
+    if seed % LAGGING[0] == LAGGING[1]:
+        _let_lag(plan, random.Random(seed))
     if seed % HASTY == HASTY_REST:
         _hasten(plan, random.Random(seed))
     plan.is_on_one_machine = seed % ON_ONE_MACHINE[0] in ON_ONE_MACHINE[1]
@@ -254,6 +268,8 @@ class _World:
         for moment, seconds in self._plan.cuts:
             at(moment, self._cut)
             at(moment + seconds, self._scheduler.restore)
+        for moment, seconds in self._plan.stalls:
+            at(moment, self._scheduler.stall, seconds)
         for moment, seconds in self._plan.kills:
             at(moment, self._kill, seconds)
 
