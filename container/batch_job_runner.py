@@ -318,7 +318,7 @@ class _Tasks:
         return data
 
     def _terminated(self, ending: ProcessEnding) -> RunnerExit:
-        called = ending.phase is not Phase.LOADING
+        called = ending.phase is not Phase.LOADING or bool(ending.damage)  # then its word that it begins may be lost
         log(f"ended by SIGTERM, the function was {'interrupted' if called else 'not called'}, no result is written")
         return RunnerExit.TERMINATED if called else RunnerExit.TRY_AGAIN
 

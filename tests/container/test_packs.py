@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 
 from container.batch_job_frames import Blob, encode_payload, task_ids
-from container.batch_job_protocol import mark_key, result_key, to_bundle
+from container.batch_job_protocol import RunnerExit, mark_key, result_key, to_bundle
 from container.batch_job_results import ResultMeta, ResultStatus, decode_result
 from tests.support.cases import first_now
 from tests.support.runner.client import STORE, dumps, payload
@@ -206,6 +206,61 @@ def test_sigterm_ends_the_running_entry_in_its_grace_and_no_later_one_is_started
 ) -> None:
     [(code, log)] = jobs.run(s3.endpoint, [job(frame_of(TERMINATING, arguments))])
     assert (code, written(s3)) == expected, log
+
+
+FORGING: Final = """
+def f(x):
+    import os, sys
+    (os._exit if x[0] == "process" else sys.exit)(x[1])
+"""
+FORGED: Final = [(how, code.value) for how in ("process", "program") for code in RunnerExit]
+
+
+@pytest.mark.parametrize("is_packed", [True, False])
+def test_a_function_that_ends_with_a_code_of_the_runners_own_is_one_that_was_called(
+    s3: S3StandIn, jobs: ForkedJobs, is_packed: bool
+) -> None:
+    """Of a job that says that it called nothing the tasks would be sent again."""
+    frame = frame_of(FORGING, FORGED, is_packed=is_packed)
+    options = PACK.replace("pack=4", f"pack={len(FORGED)}") if is_packed else "region=us-east-1;patience=0"
+    children = [0] if is_packed else range(len(FORGED))
+    ended = jobs.run(s3.endpoint, [job(frame, index=index, options=options) for index in children])
+    assert {code for code, _ in ended} == {0 if is_packed else 1}, ended
+    metas = [result_of(s3, number)[0] for number in range(len(FORGED))]
+    told = [(meta.status, meta.exit_code) for meta in metas]
+    died = [(ResultStatus.DIED, code) for how, code in FORGED if how == "process"]
+    assert told == died + [(ResultStatus.EXCEPTION, 0)] * len(died)
+
+
+GARBLING: Final = """
+import os, signal, stat
+signal.pthread_sigmask(signal.SIG_BLOCK, {15})
+os.kill(os.getppid(), signal.SIGTERM)
+for word in os.listdir("/proc/self/fd"):
+    try:
+        if stat.S_ISSOCK(os.fstat(int(word)).st_mode):
+            os.write(int(word), b"?" * 16)
+    except OSError:
+        pass
+signal.pause()
+"""
+
+
+class Garbled:
+    """Writes to every socket when it is loaded, once the runner got SIGTERM."""
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return exec, (GARBLING,)
+
+
+@pytest.mark.parametrize("is_packed", [True, False])
+def test_a_task_whose_word_is_damaged_when_sigterm_comes_may_have_been_called(
+    s3: S3StandIn, jobs: ForkedJobs, is_packed: bool
+) -> None:
+    frame = frame_of(SQUARE, [Garbled()], is_packed=is_packed)
+    options = PACK if is_packed else "region=us-east-1;patience=0"
+    [(code, log)] = jobs.run(s3.endpoint, [job(frame, options=options)])
+    assert (code, written(s3)) == (143, []), log
 
 
 STARVED: Final = """

@@ -130,6 +130,25 @@ def test_a_folder_in_one_that_others_may_write_to_is_refused(temporary: Path, wr
         runtime_folder()
 
 
+@pytest.mark.parametrize("mode_of_it", [0o755, 0o777, 0o710])
+def test_a_temporary_folder_of_ours_that_others_may_enter_is_refused(temporary: Path, mode_of_it: int) -> None:
+    folder = temporary / f"scaler-batch-{os.geteuid()}"
+    folder.mkdir()
+    folder.chmod(mode_of_it)
+    with pytest.raises(EngineError, match="mode 0700") as refused:
+        runtime_folder()
+    assert "\n" not in str(refused.value)
+    assert mode(folder) == mode_of_it
+
+
+def test_a_temporary_folder_is_ours_alone_from_its_beginning(temporary: Path) -> None:
+    before = os.umask(0)
+    try:
+        assert mode(runtime_folder()) == 0o700
+    finally:
+        os.umask(before)
+
+
 def test_a_link_is_refused(temporary: Path) -> None:
     target = temporary / "target"
     target.mkdir(mode=0o700)
