@@ -45,3 +45,8 @@ S3_WRITE_RATE: Final = 3_500.0
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html: GetLogEvents
 LOG_EVENTS_RATE: Final = 10.0
 DEFAULT_LOG_GROUP: Final = "/aws/batch/job"
+DIRECTORY_BUCKET: Final = "--x-s3"
+"""End of the name of each directory bucket, and of no other.
+
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/directory-bucket-naming-rules.html
+"""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from engine.aws.limits import DIRECTORY_BUCKET
 from engine.errors import ConfigError
 from provisioner.clients import Clients, Document
 from provisioner.commands.place import chosen_region
@@ -91,7 +92,10 @@ def _target_of(clients: Clients, stack: Stack, saved: Provisioned | None, given:
 
 
 def _given_target(clients: Clients, given: GivenResources) -> SelftestTarget:
+    """Raises `ConfigError` for a bucket that no engine takes."""
     queue, definition, bucket = given.job_queue or "", given.job_definition or "", given.bucket or ""
+    if bucket.endswith(DIRECTORY_BUCKET):
+        raise ConfigError(f"--s3-bucket {bucket} is a directory bucket: give a general purpose bucket.")
     vcpus = _vcpus(clients, queue, definition)
     return SelftestTarget(clients.region, queue, definition, bucket, given.s3_prefix or DEFAULT_S3_PREFIX, vcpus)
 
@@ -99,7 +103,8 @@ def _given_target(clients: Clients, given: GivenResources) -> SelftestTarget:
 def _vcpus(clients: Clients, queue: str, definition: str) -> float:
     """vCPUs of a job. Raises `NothingToTest` when queue or definition aren't there."""
     queues = clients.call("batch", "describe_job_queues", {"jobQueues": [queue]})["jobQueues"]
-    asked = {"jobDefinitionName": definition.partition(":")[0], "status": "ACTIVE"}
+    name, _, revision = definition.rpartition("/")[2].partition(":")
+    asked = {"jobDefinitionName": name, "status": "ACTIVE"}
     definitions = clients.listing("batch", "describe_job_definitions", "jobDefinitions", asked)
     for kind, name, found in (("job queue", queue, queues), ("job definition", definition, definitions)):
         if not found:
@@ -107,7 +112,8 @@ def _vcpus(clients: Clients, queue: str, definition: str) -> float:
                 f"There is no {kind} {name} in {clients.region}: run provision first, or name what there is by "
                 "--prefix, or by --job-queue, --job-definition and --s3-bucket."
             )
-    return _vcpus_of(definitions[0])
+    given = [one for one in definitions if str(one["revision"]) == revision]
+    return _vcpus_of(max(given or definitions, key=lambda one: int(one["revision"])))
 
 
 def _vcpus_of(definition: Document) -> float:

@@ -32,8 +32,6 @@ terminate jobs of its own stack only, and an organization's own tags tell who pa
 AWS_TAGS: Final = "aws:"
 GPU_INSTANCE_TYPES: Final = r"(p|g|gr)\d"
 FARGATE_TYPES: Final = frozenset({"FARGATE", "FARGATE_SPOT"})
-DIRECTORY_BUCKET: Final = "--x-s3"
-"""End of the name of each directory bucket, and of no other."""
 EXPECTED_COMMAND: Final = json.dumps(COMMAND)
 
 
@@ -143,7 +141,7 @@ def _tags_of_jobs(queue: dict[str, Any]) -> dict[str, str]:
 
 async def _check_bucket(client: AwsClient, store: ObjectStore, layout: StoreLayout, account: str | None) -> None:
     """Find out whose it is, too: a bucket whose name has the account must be that account's, others may be given."""
-    if layout.bucket.endswith(DIRECTORY_BUCKET):
+    if layout.bucket.endswith(limits.DIRECTORY_BUCKET):
         raise StartupError(
             f"S3 bucket {layout.bucket!r} is a directory bucket, whose listings can't begin behind a key: "
             "give a general purpose bucket as --s3-bucket"
