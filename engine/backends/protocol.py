@@ -166,6 +166,9 @@ class HPCBackend(Protocol):
     def expect(self, jobs: int, queued: int) -> None:
         """Say that `jobs` may be under way, and that `queued` tasks wait for a slot."""
 
+    def may_have_job(self, task_id: bytes) -> bool:
+        """A predecessor's job that is not known yet may have this task, or one of it is being ended: `cancel` waits."""
+
     def has_orphan(self, task_id: bytes) -> bool:
         """A job of a dead predecessor is known to have this task, and nobody has claimed it yet."""
 

@@ -166,6 +166,8 @@ class AWSHPCTaskManager:
                 self._answer(cancel.task_id, CancelAnswer.CANCELED)
             case TaskState.SUBMITTED | TaskState.ADOPTING if not cancel.force:
                 self._answer(cancel.task_id, CancelAnswer.FAILED)
+            case TaskState.QUEUED | TaskState.LOADING if not cancel.force and self._may_have_job(cancel.task_id):
+                self._answer(cancel.task_id, CancelAnswer.FAILED)
             case TaskState.COLLECTING | TaskState.PAUSED if not cancel.force:
                 assert record is not None
                 self._hand_back(record)
@@ -278,10 +280,10 @@ class AWSHPCTaskManager:
         record = self._records.get(task_id)
         if record is None or record.state in ENDING:
             return False
-        before = record.state
+        is_new = record.state in (TaskState.QUEUED, TaskState.LOADING) and not self._may_have_job(task_id)
         self._queue.discard(task_id)
         self._enter(record, TaskState.TERMINATING)
-        self._steps.start(record, self._end_by_operator(record, before, why))
+        self._steps.start(record, self._end_by_operator(record, is_new, why))
         return True
 
     def change_concurrency(self, max_concurrent_jobs: int) -> None:
@@ -408,11 +410,16 @@ class AWSHPCTaskManager:
 
     def _withdraw(self, record: TaskRecord, why: str, reason: CancelReason = CancelReason.CLIENT) -> None:
         """Take the task back, decided here and now. `why` empty: the scheduler wants it back before it began."""
-        if record.state in (TaskState.QUEUED, TaskState.LOADING):
+        if record.state in (TaskState.QUEUED, TaskState.LOADING) and not self._may_have_job(record.task_id):
             self._drop(record, why)
         else:
+            self._queue.discard(record.task_id)
             self._enter(record, TaskState.CANCELLING)
             self._steps.start(record, self._take_back(record, why, reason))
+
+    def _may_have_job(self, task_id: bytes) -> bool:
+        """Whether a predecessor's job may have the task, although it waits here."""
+        return self._backend.may_have_job(task_id)
 
     async def _take_back(self, record: TaskRecord, why: str, reason: CancelReason) -> None:
         if await self._ends_job(record, reason):
@@ -450,9 +457,8 @@ class AWSHPCTaskManager:
         elif was_unclaimed and record.claimed:
             self.on_task(record.task)  # it came back while its job was being ended for want of it
 
-    async def _end_by_operator(self, record: TaskRecord, before: TaskState, why: str) -> None:
-        waited = before in (TaskState.QUEUED, TaskState.LOADING)
-        if not waited and not await self._ends_job(record, CancelReason.OPERATOR):
+    async def _end_by_operator(self, record: TaskRecord, is_new: bool, why: str) -> None:
+        if not is_new and not await self._ends_job(record, CancelReason.OPERATOR):
             return
         if record.cancel_requested:  # by its client, too, who then expects no outcome
             self._drop(record, why)

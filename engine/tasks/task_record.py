@@ -47,7 +47,10 @@ class TaskState(StrEnum):
 
 _LIVE: Final = frozenset({TaskState.COLLECTING, TaskState.PAUSED, TaskState.SUBMITTED, TaskState.ADOPTING})
 _MAY_FOLLOW: Final[dict[TaskState, frozenset[TaskState]]] = {
-    TaskState.QUEUED: frozenset({TaskState.LOADING, TaskState.ADOPTING, TaskState.TERMINATING, TaskState.ENDED}),
+    # CANCELLING: a predecessor's job may have it
+    TaskState.QUEUED: frozenset(
+        {TaskState.LOADING, TaskState.ADOPTING, TaskState.CANCELLING, TaskState.TERMINATING, TaskState.ENDED}
+    ),
     TaskState.LOADING: frozenset(
         {
             TaskState.COLLECTING,

@@ -162,6 +162,10 @@ class BatchBackend:
         """A predecessor's job is known to have this task, and nobody has claimed it yet."""
         return self._takeover.has_orphan(task_id)
 
+    def may_have_job(self, task_id: bytes) -> bool:
+        """A predecessor's job may have this task, and is not known yet; or nobody wanted it, and it is being ended."""
+        return self._takeover.may_have_job(task_id)
+
     def adopt(self, task_id: bytes, priority: int = 0) -> Placement | None:
         """Claim an orphan. None: no job of ours is known to have this task."""
         return self._takeover.claim(task_id, job_priority(priority) if self._by_priority else None)
@@ -187,7 +191,11 @@ class BatchBackend:
         return task is not None and not self._takeover.is_holding(task) and self._canceller.take_back(task)
 
     async def cancel(self, task_id: bytes, reason: CancelReason = CancelReason.CLIENT) -> None:
-        """Forget the task or terminate its job; when it returns no outcome will come and its objects are gone."""
+        """Forget the task or terminate its job; when it returns no outcome will come and its objects are gone.
+
+        A job that a predecessor may have submitted for it is waited for.
+        """
+        await self._takeover.attach_job(task_id)
         task = self._ledger.tasks.get(task_id)
         if task is not None and task.stage is BatchStage.DELIVERED:
             await self.forget([task_id])  # its outcome met the cancel and was ignored: nobody else will

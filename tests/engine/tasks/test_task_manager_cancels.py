@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.messages import CancelAnswer, CancelRequested
-from tests.support.engine.task_manager_bench import Bench, task_id
+from tests.support.engine.task_manager_bench import Bench, settle, task_id
 
 
 @pytest.mark.parametrize("force", [True, False])
@@ -15,6 +15,39 @@ async def test_a_queued_task_is_dropped_and_confirmed(force: bool) -> None:
     answer = await bench.cancel("b", force=force)
     await bench.finish("a")
     assert (answer, bench.backend.names) == ([CancelAnswer.CANCELED], ["a"])
+
+
+async def test_a_queued_task_that_a_predecessors_job_may_have_is_confirmed_when_the_backend_says_so() -> None:
+    bench = Bench(slots=1)
+    bench.backend.doubted.add(task_id("b"))
+    bench.backend.cancels.clear()
+    await bench.arrive("a", "b")
+    early = await bench.cancel("b", force=True)
+    bench.backend.cancels.set()
+    await settle()
+    assert (early, bench.scheduler.answers) == ([], [(task_id("b"), CancelAnswer.CANCELED)])
+    assert bench.backend.cancelled == [task_id("b")]
+    await bench.finish("a")
+    assert (bench.backend.names, bench.tasks.slots_used) == (["a"], 0)
+
+
+async def test_the_balancer_gets_no_queued_task_back_that_a_predecessors_job_may_have() -> None:
+    bench = Bench(slots=1)
+    bench.backend.doubted.add(task_id("b"))
+    await bench.arrive("a", "b")
+    answer = await bench.cancel("b", force=False)
+    await bench.finish("a")
+    assert (answer, bench.backend.names) == ([CancelAnswer.FAILED], ["a", "b"])
+
+
+async def test_an_operator_ends_the_job_that_a_predecessor_may_have_submitted_for_a_queued_task() -> None:
+    bench = Bench(slots=1)
+    bench.backend.doubted.add(task_id("b"))
+    await bench.arrive("a", "b")
+    assert bench.tasks.cancel_by_operator(task_id("b"), "enough")
+    await settle()
+    assert bench.backend.cancelled == [task_id("b")]
+    assert [notice.task_id for notice in bench.scheduler.results] == [task_id("b")]
 
 
 @pytest.mark.parametrize("force", [True, False])

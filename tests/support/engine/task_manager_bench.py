@@ -31,6 +31,8 @@ class Backend:
     forgotten: list[bytes] = field(default_factory=list)
     capabilities: dict[str, int] = field(default_factory=dict)
     left_behind: set[bytes] = field(default_factory=set)
+    doubted: set[bytes] = field(default_factory=set)
+    """Tasks that a predecessor's job may have."""
     adopted: dict[bytes, int] = field(default_factory=dict)
     """With their priorities."""
     unclaimed_jobs: int | None = 0
@@ -50,6 +52,9 @@ class Backend:
     @property
     def orphans(self) -> int:
         return len(self.left_behind)
+
+    def may_have_job(self, task_id: bytes) -> bool:
+        return task_id in self.doubted
 
     def has_orphan(self, task_id: bytes) -> bool:
         return task_id in self.left_behind

@@ -340,6 +340,11 @@ class Batch:
 
     # ---- what becomes of a child
 
+    def is_calling(self, task_id: bytes) -> bool:
+        """Whether the function of the task runs now."""
+        running = (one for one in self._children() if one.calls_since is not None and one.state not in ENDED)
+        return any(self._tasks_of(one, one.frame)[one.entry] == task_id for one in running)
+
     def _children(self) -> Iterator[Child]:
         for job in self.jobs.values():
             yield from job.children

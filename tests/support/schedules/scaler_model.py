@@ -89,6 +89,8 @@ class Scheduler:
         self._channels: list[ModelChannel] = []
         self._monitors: list[ModelMonitor] = []
         self.faults: Counter[str] = Counter()
+        self.on_confirmed: Callable[[bytes], None] = lambda task_id: None
+        """Told of each task that the worker says it has cancelled."""
 
     # ---- the client
 
@@ -225,6 +227,7 @@ class Scheduler:
             task.state = Held.RUNNING
         elif task.state is Held.CANCELLING:
             self._release(task_id)
+            self.on_confirmed(task_id)
             self._end(task, "cancelled")
         else:
             self._release(task_id)

@@ -32,6 +32,8 @@ HASTY, HASTY_REST = 40, 7
 """Of so many seeds in the one with this rest most tasks take so little time that their results are written together."""
 LAGGING = (11, 4)
 """Divided by the one number, seeds leave the other where the scheduler is behind when the engine comes back."""
+REGRETTING = (17, 5)
+"""Divided by the one number, seeds leave the other where tasks are cancelled while a successor looks for their jobs."""
 ON_ONE_MACHINE = (13, (1, 2))
 """Divided by the one number, seeds leave one of the others where a killed engine is succeeded at once."""
 NESTING = (10, 3)
@@ -121,6 +123,17 @@ def _let_lag(plan: Plan, rng: random.Random) -> None:
         plan.stalls.append((max(0.0, at - rng.uniform(0, 3)), rng.uniform(0.5, 8)))
 
 
+def _let_regret(plan: Plan, rng: random.Random) -> None:
+    """After each kill, of which there is one at least; listings lag behind, as the jobs of a moment ago do."""
+    plan.lag_s, plan.is_on_one_machine = 5.0, True
+    if not plan.kills:
+        plan.kills.append((rng.uniform(0.3, 5), 0.1))
+    for at, back in plan.kills:
+        for _, task_id, _, _ in plan.tasks:
+            if rng.random() < 0.5:
+                plan.cancels.append((at + back + rng.uniform(0, 8), task_id))
+
+
 def _nest(plan: Plan, rng: random.Random) -> None:
     """Some of the tasks have tasks of their own, and a few of those again.
 
@@ -179,6 +192,8 @@ def run_story(seed: int) -> Story:
     if seed % HASTY == HASTY_REST:
         _hasten(plan, random.Random(seed))
     plan.is_on_one_machine = seed % ON_ONE_MACHINE[0] in ON_ONE_MACHINE[1]
+    if seed % REGRETTING[0] == REGRETTING[1]:
+        _let_regret(plan, random.Random(seed))
     if seed % NESTING[0] == NESTING[1]:
         _nest(plan, random.Random(seed))
         plan.pack = NESTING_PACKS.get(seed // 10 % 5, "off")
@@ -239,7 +254,10 @@ class _World:
         self._batch.wait_s = plan.wait_s
         self._nested: defaultdict[bytes, list[bytes]] = defaultdict(list)
         """Of each task those that its function submitted, one a call."""
-        self._batch.on_call, self._batch.is_waiting = self._submit_nested, self._is_waiting
+        self._cancelled: set[bytes] = set()
+        """Tasks whose cancel was confirmed."""
+        self._scheduler.on_confirmed = self._note_cancelled
+        self._batch.on_call, self._batch.is_waiting = self._note_call, self._is_waiting
         self._batch.list_open = self._list_open
         self._batch.entry_s = plan.entry_s or self._batch.entry_s
         self._engine = self._new_engine()
@@ -272,6 +290,16 @@ class _World:
             at(moment, self._scheduler.stall, seconds)
         for moment, seconds in self._plan.kills:
             at(moment, self._kill, seconds)
+
+    def _note_cancelled(self, task_id: bytes) -> None:
+        self._cancelled.add(task_id)
+        if self._batch.is_calling(task_id):
+            self._story.broken.append(f"the function of {task_id.hex()[-4:]} runs on after its cancel was confirmed")
+
+    def _note_call(self, task_id: bytes) -> None:
+        if task_id in self._cancelled:
+            self._story.broken.append(f"the function of {task_id.hex()[-4:]} is called after its cancel was confirmed")
+        self._submit_nested(task_id)
 
     def _submit_nested(self, parent: bytes) -> None:
         fate = self._plan.nested.get(parent)

@@ -85,7 +85,9 @@ class Reconciler:
         self._is_certain = False
         self._has_read_failures = False
         self._noted = asyncio.Event()
-        self._held: list[BatchTask] = []
+        self._known = asyncio.Event()
+        """Set, and another put in its place, when more is known of which tasks may have a job."""
+        self._held: dict[bytes, BatchTask] = {}
         self._doubted: set[bytes] = set()
         self._unclaimed: set[bytes] = set()
         self._failures: dict[bytes, FailedJob] = {}
@@ -93,6 +95,8 @@ class Reconciler:
         """Claimed ones, whose failures are on their way."""
         self._is_all_claimed = False
         self._to_look_up: list[BatchTask] = []
+        self._looked_up: set[BatchTask] = set()
+        """With those whose failures are being read."""
         self._asked: dict[BatchTask, asyncio.Future[bool]] = {}
         """Claimed tasks that would be sent again: whether they have no later job."""
 
@@ -137,7 +141,7 @@ class Reconciler:
         """Find the answers; afterwards no more tasks come to light that can be claimed. Raises `AwsError`."""
         doubts = [one for one in await asyncio.gather(*map(self._doubt, self._bundles)) if one is not None]
         self._doubted.update(task.task_id for one in doubts for task in one.tasks)
-        self._unclaimed = self._doubted - {task.task_id for task in self._held}
+        self._unclaimed = self._doubted - self._held.keys()
         if self._bundles:
             self._learn()
         await asyncio.gather(self._find_late_jobs(), *map(self._settle, doubts))
@@ -147,11 +151,12 @@ class Reconciler:
         """Attach, hold, fail or submit a task that is wanted, and of which no job was known when it came."""
         self._unclaimed.discard(task.task_id)
         if self._is_doubtful(task):
-            self._held.append(task)
+            self._held[task.task_id] = task
         elif task.task_id in self._failures:
             if not self._to_look_up:
                 self._spawn(self._look_up_failures())
             self._to_look_up.append(task)
+            self._looked_up.add(task)
         elif not task.cancelled and self._attach(task):
             self._answer(task, is_new=False)
         elif not self._answer(task, is_new=True):
@@ -159,7 +164,22 @@ class Reconciler:
 
     def is_holding(self, task: BatchTask) -> bool:
         """The task waits for certainty: whether a predecessor's job has it, or had."""
-        return task in self._held or task in self._to_look_up
+        return self._held.get(task.task_id) is task or task in self._looked_up
+
+    def may_have_job(self, task_id: bytes) -> bool:
+        """A predecessor's job that lives may have the task, and is not known yet; or is being ended."""
+        return bool(self._unknown) or task_id in self._doubted or self._adoption.is_ending(task_id)
+
+    async def attach_job(self, task_id: bytes) -> None:
+        """Return when it is known whether a predecessor's job has the task: then it is followed."""
+        while self.may_have_job(task_id):
+            await self._known.wait()
+        held = self._held.get(task_id)
+        if held is not None and self._attach(held):
+            del self._held[task_id]
+            self._answer(held, is_new=False)
+        elif held is None and task_id not in self._ledger.tasks:
+            self._claim(task_id)
 
     async def without_later_job(self, tasks: Sequence[BatchTask]) -> list[BatchTask]:
         """Give those of these claimed tasks, which would be sent again, that have no later job."""
@@ -215,6 +235,11 @@ class Reconciler:
         self._unknown -= 1
         if not self._unknown:
             self._observer.on_slots_freed()
+        self._wake()
+
+    def _wake(self) -> None:
+        known, self._known = self._known, asyncio.Event()
+        known.set()
 
     async def _wait_at_most(self, reading: asyncio.Task[None], seconds: float) -> None:
         """Counted from the first page on: while AWS is away nothing is known. Raises what `reading` raised by then."""
@@ -238,9 +263,8 @@ class Reconciler:
 
     def _remember(self, found: Mapping[bytes, FailedJob]) -> None:
         """None of these jobs is earlier than what was found before."""
-        held = {task.task_id for task in self._held}
         for task_id, job in found.items():
-            if task_id in held or not self._is_ours(task_id):
+            if task_id in self._held or not self._is_ours(task_id):
                 self._failures[task_id] = job
                 self._keep_results(job)
 
@@ -256,19 +280,24 @@ class Reconciler:
 
     def release(self) -> None:
         """Let go of held tasks as far as it is certain now what becomes of them."""
-        held, self._held = self._held, []
-        for task in held:
+        held, self._held = self._held, {}
+        for task in held.values():
             if self._is_waiting(task):
                 self.admit(task)
+        self._wake()
 
     def _attach(self, task: BatchTask) -> bool:
         """Its job surfaced after the task had come."""
-        placement = self._adoption.claim(task.task_id, task.shape.priority)
-        if placement is None:
-            return False
-        task.move(BatchStage.FORGOTTEN)
-        self._observer.on_submitted(placement)
-        return True
+        is_claimed = self._claim(task.task_id, task.shape.priority)
+        if is_claimed:
+            task.move(BatchStage.FORGOTTEN)
+        return is_claimed
+
+    def _claim(self, task_id: bytes, priority: int | None = None) -> bool:
+        placement = self._adoption.claim(task_id, priority)
+        if placement is not None:
+            self._observer.on_submitted(placement)
+        return placement is not None
 
     # ---- bundles without a job
 
@@ -328,6 +357,7 @@ class Reconciler:
         await self._list_packed([job for _, job in failed])
         for task, told in failed:
             job_id = told.job_id
+            self._looked_up.discard(task)
             if not self._is_waiting(task):
                 continue
             if _may_have_called(told) and self._fail(task, jobs.get(job_id), jobs.get(_parent(job_id))):

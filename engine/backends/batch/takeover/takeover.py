@@ -152,6 +152,14 @@ class Takeover:
         """Tell whether a predecessor's job may have the task, which waits for certainty about that."""
         return self._reconciler.is_holding(task)
 
+    def may_have_job(self, task_id: bytes) -> bool:
+        """Tell whether a living job of a predecessor may have the task that is not known yet, or is being ended."""
+        return self._reconciler.may_have_job(task_id)
+
+    async def attach_job(self, task_id: bytes) -> None:
+        """Return when it is known whether a predecessor's job has the task, which is followed then."""
+        await self._reconciler.attach_job(task_id)
+
     async def without_later_job(self, tasks: Sequence[BatchTask]) -> list[BatchTask]:
         """Give those of the predecessor's tasks of which it had sent no later job, when that is certain.
 

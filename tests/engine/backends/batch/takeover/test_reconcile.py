@@ -36,6 +36,8 @@ class Reconciliation:
     """Jobs that no listing showed at first, and that had failed when one did."""
     begin: asyncio.Event = field(default_factory=asyncio.Event)
     """The first page of failed jobs is read from then on, as from the beginning."""
+    described: asyncio.Event = field(default_factory=asyncio.Event)
+    """Jobs are described from then on, as from the beginning."""
     more: asyncio.Event = field(default_factory=asyncio.Event)
     """The later pages of failed jobs are read from then on."""
     sent: list[bytes] = field(default_factory=list)
@@ -52,6 +54,7 @@ class Reconciliation:
     def __post_init__(self) -> None:
         parts: Any = self
         self.begin.set()
+        self.described.set()
         self.background: list[asyncio.Future[None]] = []
         self.reconciler = Reconciler(
             scan=parts,
@@ -98,6 +101,7 @@ class Reconciliation:
         note(failed(self.later_page))
 
     async def describe(self, job_ids: Sequence[str]) -> dict[str, BatchJob]:
+        await self.described.wait()
         return {one: BatchJob.parse({"jobId": one, **self.jobs[one]}) for one in job_ids if one in self.jobs}
 
     def forget_results(self) -> None: ...
@@ -180,6 +184,52 @@ async def test_a_task_that_waits_for_certainty_is_held_and_none_for_the_balancer
     takeover.more.set()
     await takeover.reconciler.run()
     assert (early, takeover.reconciler.is_holding(task)) == (True, False)
+
+
+async def test_neither_is_one_whose_failed_job_is_being_read() -> None:
+    takeover = Reconciliation({"J": job("host lost")}, {bytes([1]) * 16: "J"})
+    takeover.more.set()
+    takeover.reconciler.prepare({}, last_act_s=None)
+    await takeover.reconciler.run()
+    takeover.described.clear()
+    task = takeover.ledger.tasks[takeover.come(1)]
+    await takeover.settled()
+    early = takeover.reconciler.is_holding(task)
+    takeover.described.set()
+    await takeover.settled()
+    assert (early, takeover.reconciler.is_holding(task)) == (True, False)
+
+
+async def test_it_is_known_which_tasks_may_have_a_job_when_the_newest_were_listed() -> None:
+    """A cancel waits so long, and ends what came to light then."""
+    first, second = (bytes([number]) * 16 for number in (1, 2))
+    takeover = Reconciliation(surfaced={first: None, second: None}, attaches=True)
+    takeover.reconciler.prepare({}, last_act_s=0.0)
+    task = takeover.ledger.tasks[takeover.come(1)]
+    waiting = [asyncio.create_task(takeover.reconciler.attach_job(one)) for one in (first, second)]
+    await takeover.settled()
+    early = (takeover.reconciler.may_have_job(first), any(one.done() for one in waiting))
+    run = asyncio.create_task(takeover.reconciler.run())
+    await asyncio.gather(*waiting)
+    assert (early, task.stage) == ((True, False), BatchStage.FORGOTTEN)
+    assert not takeover.reconciler.is_holding(task)
+    assert not takeover.reconciler.may_have_job(first)
+    takeover.more.set()
+    await run
+    assert takeover.sent == []
+
+
+async def test_a_job_that_is_being_ended_for_want_of_its_task_is_waited_for() -> None:
+    task_id = bytes([1]) * 16
+    takeover = Reconciliation(ending={task_id})
+    takeover.reconciler.prepare({}, last_act_s=None)
+    waiting = asyncio.create_task(takeover.reconciler.attach_job(task_id))
+    await takeover.settled()
+    early = waiting.done()
+    takeover.ending.clear()
+    takeover.reconciler.release()
+    await waiting
+    assert not early
 
 
 async def ask(takeover: Reconciliation, task: BatchTask) -> list[BatchTask]:
