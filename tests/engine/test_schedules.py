@@ -8,9 +8,13 @@ a seed. `python -m tests.support.schedules FIRST COUNT` runs more of them, and w
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import pytest
 
+from container.batch_job_protocol import nesting_task
+from engine.tasks.nested_tasks import NestedTasks
+from engine.tasks.task_record import TaskRecord
 from engine.worker import AWSBatchWorker, SchedulerChannel
 from tests.support.schedules.story import run_story
 
@@ -22,7 +26,11 @@ KEPT = (*PACKED, *EARLY, 42000137, 50005747, 63001423, 70006123, 70008073, 1016,
 """Seeds under which a promise was broken once."""
 
 
-@pytest.mark.parametrize("seed", [*KEPT, *range(25)])
+RESIZED = (2983, 3823)
+"""Seeds with fewer slots than parents that wait for tasks of their own, some packed."""
+
+
+@pytest.mark.parametrize("seed", [*KEPT, *RESIZED, *range(25)])
 def test_a_schedule_keeps_every_promise(seed: int) -> None:
     story = run_story(seed)
     assert not story.broken, str(story)
@@ -51,6 +59,16 @@ def test_a_worker_that_takes_leftovers_of_the_connection_before_for_its_own_is_f
 
     monkeypatch.setattr(AWSBatchWorker, "_await_marker", do_nothing)
     assert "was called 2 times" in str(run_story(1016).broken)
+
+
+def test_nested_tasks_that_only_borrow_what_is_beyond_the_slots_are_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def may_borrow(
+        nested: NestedTasks, task: TaskRecord, used: int, slots: int, bounds_jobs: Callable[[], bool]
+    ) -> bool:
+        return nesting_task(task.task.client_id) is not None and used < slots + nested.lent(slots)
+
+    monkeypatch.setattr(NestedTasks, "may_borrow", may_borrow)
+    assert "ended 0 times" in str(run_story(RESIZED[0]).broken)
 
 
 def test_a_ledger_that_passes_over_what_a_packed_job_announced_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:

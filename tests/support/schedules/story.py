@@ -38,6 +38,8 @@ ON_ONE_MACHINE = (13, (1, 2))
 """Divided by the one number, seeds leave one of the others where a killed engine is succeeded at once."""
 NESTING = (10, 3)
 """Divided by the one number, seeds leave the other where functions submit tasks of their own and wait for them."""
+RESIZING = (3, 1)
+"""Of those seeds, divided by the one number, the ones that leave the other have their slots changed meanwhile."""
 NESTING_PACKS: dict[int, Pack] = {2: 3, 3: "auto"}
 """How tasks are packed under those seeds, by the digit before the last, divided by five."""
 RETRYING = 7
@@ -61,6 +63,8 @@ class Plan:
     balances: list[tuple[float, bytes]] = field(default_factory=list)
     cuts: list[tuple[float, float]] = field(default_factory=list)
     kills: list[tuple[float, float]] = field(default_factory=list)
+    resizes: list[tuple[float, int]] = field(default_factory=list)
+    """When an operator sets the slots, and to how many: never to more than there are at first."""
     stalls: list[tuple[float, float]] = field(default_factory=list)
     """When the scheduler handles nothing, and for how long."""
     troubles: Troubles = field(default_factory=Troubles)
@@ -147,6 +151,15 @@ def _nest(plan: Plan, rng: random.Random) -> None:
                 plan.nested[nested_id(task_id, 0)] = _fate(rng)
 
 
+def _resize(plan: Plan, rng: random.Random) -> None:
+    """Below the number of parents that wait, mostly; in half of the plans for good."""
+    plan.slots = max(2, plan.slots)
+    at = rng.uniform(1, 15)
+    plan.resizes = [(at, 1)]
+    if rng.random() < 0.5:
+        plan.resizes.append((at + rng.uniform(0.1, 30), rng.randint(1, plan.slots)))
+
+
 def nested_id(parent: bytes, call: int) -> bytes:
     """Make the id of the task that the function of `parent` submits at this call, counted from 0."""
     number = int.from_bytes(parent, "big") + NESTED_FROM + (call << 8)
@@ -197,6 +210,8 @@ def run_story(seed: int) -> Story:
     if seed % NESTING[0] == NESTING[1]:
         _nest(plan, random.Random(seed))
         plan.pack = NESTING_PACKS.get(seed // 10 % 5, "off")
+        if seed % RESIZING[0] == RESIZING[1]:
+            _resize(plan, random.Random(seed))
     if seed % RETRYING == RETRYING - 1:
         _let_retry(plan, random.Random(seed))
     return run_plan(plan, rng, seed)
@@ -286,6 +301,8 @@ class _World:
         for moment, seconds in self._plan.cuts:
             at(moment, self._cut)
             at(moment + seconds, self._scheduler.restore)
+        for moment, slots in self._plan.resizes:
+            at(moment, self._resize, slots)
         for moment, seconds in self._plan.stalls:
             at(moment, self._scheduler.stall, seconds)
         for moment, seconds in self._plan.kills:
@@ -333,6 +350,11 @@ class _World:
     def _cut(self) -> None:
         self._tell("the link is cut")
         self._scheduler.cut()
+
+    def _resize(self, slots: int) -> None:
+        if not self._engine.is_killed and self._engine.backend is not None:
+            self._tell(f"an operator allows {slots} jobs")
+            self._engine.tasks.change_concurrency(slots)
 
     def _kill(self, seconds: float) -> None:
         if self._engine.is_killed:
