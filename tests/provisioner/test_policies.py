@@ -137,6 +137,14 @@ def test_a_worker_manager_ends_jobs_of_its_own_stack_only_and_touches_its_own_pr
     assert found["ReadLogs"]["Resource"] == ["arn:aws:logs:eu-west-1:123456789012:log-group:/scaler/team:log-stream:*"]
 
 
+def test_a_worker_manager_may_end_a_child_of_an_array_though_that_carries_no_tags() -> None:
+    policy, job = manager_policy(STACK), "arn:aws:batch:eu-west-1:123456789012:job/01234567-89ab"
+    ours, others = ({"aws:ResourceTag/opengris:stack": stack} for stack in ("team", "another"))
+    calls = [(f"{job}:4", {}), (job, ours), (job, others), (job, {})]
+    may = [allows(policy, Need.of("batch:TerminateJob", where, **tags)) for where, tags in calls]
+    assert may == [True, True, False, False]
+
+
 @pytest.mark.parametrize(
     "host",
     [

@@ -18,7 +18,7 @@ from typing import Final
 from container.batch_job_frames import FrameError, task_ids
 from container.batch_job_protocol import JobParameter, PayloadFormError
 from container.batch_job_quoting import quote_foreign
-from engine.aio import cancel_and_wait
+from engine.aio import cancel_and_wait, wait_for_either
 from engine.aws.batch_jobs import LISTED_WITHIN_S, BatchJob
 from engine.aws.batch_states import ENDED
 from engine.aws.budget import Sleep
@@ -127,9 +127,9 @@ class Reconciler:
         return None if self._unknown else len(self._unclaimed)
 
     def prepare(self, bundles: Mapping[str, str], last_act_s: float | None) -> None:
-        """Note `bundles` without a known job, and how many seconds ago a dead predecessor may have submitted.
+        """Note bundles without a known job, and how many seconds ago a dead predecessor may have submitted.
 
-        Names of bundles, by submission id.
+        `bundles` are names, by submission id.
         """
         self._bundles = bundles
         if last_act_s is not None and last_act_s < LISTED_WITHIN_S:
@@ -243,16 +243,8 @@ class Reconciler:
 
     async def _wait_at_most(self, reading: asyncio.Task[None], seconds: float) -> None:
         """Counted from the first page on: while AWS is away nothing is known. Raises what `reading` raised by then."""
-        first = asyncio.ensure_future(self._noted.wait())
-        try:
-            await asyncio.wait({reading, first}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            await cancel_and_wait([first])
-        bound = asyncio.ensure_future(self._sleep(max(0.0, seconds)))
-        try:
-            await asyncio.wait({reading, bound}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            await cancel_and_wait([bound])
+        await wait_for_either(reading, self._noted.wait())
+        await wait_for_either(reading, self._sleep(max(0.0, seconds)))
         if reading.done():
             reading.result()
 
@@ -352,15 +344,13 @@ class Reconciler:
         tasks, self._to_look_up = self._to_look_up, []
         failed = [(task, self._failures.pop(task.task_id)) for task in tasks]
         self._told += failed
-        ids = [job.job_id for _, job in failed]
-        jobs = await self._describe_ends([*ids, *{_parent(one) for one in ids} - set(ids)])
+        jobs = await self._describe_ends(list(dict.fromkeys(one for _, job in failed for one in job.ids)))
         await self._list_packed([job for _, job in failed])
         for task, told in failed:
-            job_id = told.job_id
             self._looked_up.discard(task)
             if not self._is_waiting(task):
                 continue
-            if _may_have_called(told) and self._fail(task, jobs.get(job_id), jobs.get(_parent(job_id))):
+            if told.may_have_called and self._fail(task, *map(jobs.get, told.ids)):
                 self._answer(task, is_new=False)
             else:
                 self.admit(task)
@@ -383,7 +373,10 @@ class Reconciler:
         return jobs
 
     def _fail(self, task: BatchTask, job: BatchJob | None, parent: BatchJob | None) -> bool:
-        """False: the job is not ours, not known any more or did not fail by itself; or is the one that is over."""
+        """False: the job is not ours, not known any more or did not fail by itself; or is the one that is over.
+
+        `parent` is the array, of a single job that job itself.
+        """
         if (
             job is None
             or job.parameters.get(JobParameter.STORE.value) != self._layout.uri
@@ -403,12 +396,3 @@ class Reconciler:
     def _is_our_doing(self, job: BatchJob) -> bool:
         """By our record, or a predecessor's reason: that of the array, which its children may not repeat."""
         return job.job_id in self._ledger.terminated or job.status_reason in OUR_DOING
-
-
-def _may_have_called(failed: FailedJob) -> bool:
-    return failed.packed is None or failed.packed[0].may_have_called(failed.packed[1])
-
-
-def _parent(job_id: str) -> str:
-    """The array's id of a child's, or the id itself."""
-    return job_id.partition(":")[0]

@@ -90,6 +90,16 @@ class FailedJob:
         packed = (submission, task) if submission.is_packed else None
         return cls(submission.child_id(task), submission.submission_id, packed)
 
+    @property
+    def ids(self) -> tuple[str, str]:
+        """Its id, and the array's of a child; of a single job the same twice."""
+        return self.job_id, self.job_id.partition(":")[0]
+
+    @property
+    def may_have_called(self) -> bool:
+        """It may have called the task, as far as its results tell."""
+        return self.packed is None or self.packed[0].may_have_called(self.packed[1])
+
 
 class PredecessorScan:
     """Reads only jobs whose names parse as this manager's, and only keys below its own prefix."""
