@@ -342,7 +342,8 @@ class Batch:
 
     def is_calling(self, task_id: bytes) -> bool:
         """Whether the function of the task runs now."""
-        running = (one for one in self._children() if one.calls_since is not None and one.state not in ENDED)
+        calling = (one for one in self._children() if one.calls_since is not None and one.state not in ENDED)
+        running = (one for one in calling if not one.is_starved)
         return any(self._tasks_of(one, one.frame)[one.entry] == task_id for one in running)
 
     def _children(self) -> Iterator[Child]:
