@@ -11,32 +11,63 @@ if TYPE_CHECKING:
 
 MORE: Final = 1.6
 """Times the budget that is spent: what is offered as the next one, `:budget 80` after 50."""
+UNSEEN_S: Final = 150.0
+"""Of idle hosts' time; less is what lies between two readings."""
 
 
 def describe_usage(usage: Usage | None, remaining: Remaining | None, *, ascii: bool = False) -> str:
-    """`12.40 spent, 0.90 of it wasted; 1.24 an hour; 4.10–6.00 more to the end`, in vCPU-hours without prices."""
+    """`12.40 spent; 1.24 an hour; 4.10–6.00 more to the end`, in vCPU-hours without prices."""
     if usage is None:
         return format.UNKNOWN if not ascii else "-"
     if usage.money is None:
         unit, of, now = " vCPU-hours", usage.vcpu_hours, f"{usage.vcpus:,.10g} vCPUs now"
-        spent, wasted = format.hours(of), usage.wasted_vcpu_hours
-        lost = format.hours(wasted)
+        spent = format.hours(of)
     else:
         unit, now = "", f"{format.money(usage.money_per_hour)} an hour"
-        spent, wasted = format.money(usage.money), usage.wasted_money or 0.0
-        lost = format.money(wasted)
-    parts = [f"{spent}{unit} spent" + (f", {lost} of it wasted" if wasted else ""), now]
+        spent = format.money(usage.money)
+    parts = [f"{spent}{unit} spent", now]
     if remaining is not None:
         parts.append(f"{describe_remaining(remaining, ascii=ascii)}{unit} more to the end")
     return "; ".join(parts)
 
 
-def describe_idle(vcpus: float, price: Price | None) -> str:
-    """`48 vCPUs of hosts that no job has, at least 1.84 an hour`: the memory that comes with them isn't told."""
-    text = f"{vcpus:,.10g} vCPUs of hosts that no job has"
-    if not vcpus or price is None or price.vcpu_hour is None:
-        return text
-    return f"{text}, at least {format.money(vcpus * price.vcpu_hour)} an hour"
+def describe_wasted(manager: ManagerView) -> str:
+    """`0.90 by runs without a result; at least 0.30 by idle hosts, seen 40m of 3h05m; now 48 vCPUs …`; empty: nothing.
+
+    What hosts cost is told at the least: the memory that comes with their vCPUs isn't known.
+    """
+    return "; ".join(filter(None, (_wasted_by_runs(manager.usage), _wasted_by_hosts(manager), _idle_now(manager))))
+
+
+def _wasted_by_runs(usage: Usage | None) -> str:
+    if usage is None or not usage.wasted_vcpu_s:
+        return ""
+    wasted = format.money(usage.wasted_money)
+    if usage.wasted_money is None:
+        wasted = f"{format.hours(usage.wasted_vcpu_hours)} vCPU-hours"
+    return f"{wasted} by runs without a result"
+
+
+def _wasted_by_hosts(manager: ManagerView) -> str:
+    """Until a reading told something it says what was seen only."""
+    hosts = manager.idle_hosts
+    if hosts is None:
+        return ""
+    unseen = hosts.watched_s - hosts.seen_s > UNSEEN_S
+    seen = f"seen {format.span(hosts.seen_s)} of {format.span(hosts.watched_s)}" if unseen else ""
+    if not hosts.vcpu_s:
+        return f"idle hosts: {seen}" if seen else ""
+    vcpu_hours = f"{format.hours(hosts.vcpu_hours)} vCPU-hours"
+    wasted = vcpu_hours if hosts.money is None else f"at least {format.money(hosts.money)}"
+    return f"{wasted} by idle hosts" + (f", {seen}" if seen else "")
+
+
+def _idle_now(manager: ManagerView) -> str:
+    if not manager.idle_vcpus:
+        return ""
+    text = f"now {manager.idle_vcpus:,.10g} vCPUs of hosts without a job of this manager"
+    price = manager.price.vcpu_hour if manager.price is not None else None
+    return text if price is None else f"{text}, at least {format.money(manager.idle_vcpus * price)} an hour"
 
 
 def describe_remaining(remaining: Remaining, *, ascii: bool = False) -> str:

@@ -362,6 +362,24 @@ class Price(msgspec.Struct, frozen=True):
         return self.vcpu_hour is not None
 
 
+class IdleHosts(msgspec.Struct, frozen=True):
+    """What hosts of the queue cost while no job of the worker manager had them, since the engine started."""
+
+    vcpu_s: float
+    """vCPU-seconds, as far as they were seen."""
+    seen_s: float
+    """How long AWS's readings tell."""
+    watched_s: float
+    """How long there may have been hosts: while there were jobs, and until the last read tells of no host any more."""
+    money: float | None = None
+    """At the least: of vCPUs without the memory that comes with them. None: prices are unknown."""
+
+    @property
+    def vcpu_hours(self) -> float:
+        """vCPU-hours."""
+        return self.vcpu_s / 3600
+
+
 class BudgetUnit(StrEnum):
     """What a budget is counted in."""
 

@@ -18,6 +18,7 @@ from engine.model import (
     CancelReason,
     Demand,
     Description,
+    IdleHosts,
     JobObservation,
     Link,
     LogChunk,
@@ -84,6 +85,9 @@ class Introspection(Protocol):
     @property
     def idle_vcpus(self) -> float | None:
         """vCPUs of hosts that none of our jobs has, read while there are viewers; None: unknown, or there are none."""
+
+    def idle_hosts(self, price: Price) -> IdleHosts | None:
+        """What hosts cost while none of our jobs had them, by this price from now on; None: there are no hosts."""
 
     def links(self) -> tuple[Link, ...]:
         """The links to what runs the tasks: what work that waits would wait for."""

@@ -30,6 +30,9 @@ class UnopenedIntrospection:
         """None is known."""
         return ()
 
+    def idle_hosts(self, price: Price) -> None:
+        """None is known."""
+
     def links(self) -> tuple[Link, ...]:
         """None is open yet."""
         return ()

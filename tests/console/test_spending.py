@@ -8,20 +8,21 @@ from console import format
 from console.spending import (
     describe_budget,
     describe_fit,
-    describe_idle,
     describe_price,
     describe_remaining,
     describe_usage,
+    describe_wasted,
 )
-from engine.telemetry.schema.messages import Budget, BudgetUnit, BudgetView, Fit, Price, Remaining, Usage
+from engine.telemetry.schema.messages import Budget, BudgetUnit, BudgetView, Fit, IdleHosts, Price, Remaining, Usage
+from tests.support.console.single_pane import manager_view
 
 USAGE = Usage(7200.0, 14400.0, 360.0, 720.0, 8.0, 16.0, 12.4, 0.9, 1.24)
 UNPRICED = Usage(7200.0, 14400.0, 0.0, 0.0, 8.0, 16.0)
 LEFT = Remaining(3600.0, 7200.0, 4.1, 6.0)
 
 
-def test_spent_wasted_an_hour_and_to_the_end() -> None:
-    assert describe_usage(USAGE, LEFT) == "12.40 spent, 0.90 of it wasted; 1.24 an hour; 4.10–6.00 more to the end"
+def test_spent_an_hour_and_to_the_end() -> None:
+    assert describe_usage(USAGE, LEFT) == "12.40 spent; 1.24 an hour; 4.10–6.00 more to the end"
 
 
 def test_without_prices_they_are_vcpu_hours() -> None:
@@ -99,6 +100,36 @@ def test_vcpu_hours_are_short(hours: float | None, said: str) -> None:
     assert format.hours(hours) == said
 
 
-def test_idle_hosts_are_told_with_what_they_cost_at_the_least() -> None:
-    assert describe_idle(48.0, Price(0.04)) == "48 vCPUs of hosts that no job has, at least 1.92 an hour"
-    assert describe_idle(48.0, Price(note="denied")) == "48 vCPUs of hosts that no job has"
+HOUR_S = 3600.0
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({}, ""),
+        ({"usage": UNPRICED, "idle_hosts": IdleHosts(0.0, HOUR_S, HOUR_S, 0.0), "idle_vcpus": 0.0}, ""),
+        ({"usage": USAGE}, "0.90 by runs without a result"),
+        (
+            {"usage": USAGE, "idle_hosts": IdleHosts(2 * HOUR_S, HOUR_S, HOUR_S, 0.3)},
+            "0.90 by runs without a result; at least 0.30 by idle hosts",
+        ),
+        (
+            {"idle_hosts": IdleHosts(2 * HOUR_S, 2400.0, 3 * HOUR_S, 0.3)},
+            "at least 0.30 by idle hosts, seen 40m00s of 3h00m",
+        ),
+        ({"idle_hosts": IdleHosts(2 * HOUR_S, HOUR_S, HOUR_S)}, "2.00 vCPU-hours by idle hosts"),
+        ({"idle_hosts": IdleHosts(0.0, 0.0, 3 * HOUR_S)}, "idle hosts: seen 0.0s of 3h00m"),
+        (
+            {"idle_vcpus": 48.0, "price": Price(0.04)},
+            "now 48 vCPUs of hosts without a job of this manager, at least 1.92 an hour",
+        ),
+        ({"idle_vcpus": 48.0, "price": Price(note="denied")}, "now 48 vCPUs of hosts without a job of this manager"),
+    ],
+)
+def test_wasted_are_runs_and_idle_hosts_as_far_as_these_were_seen(facts: dict[str, object], said: str) -> None:
+    assert describe_wasted(manager_view(**facts)) == said
+
+
+def test_wasted_vcpu_hours_are_told_while_prices_are_unknown() -> None:
+    usage = Usage(7200.0, 14400.0, 1800.0, 720.0, 8.0, 16.0)
+    assert describe_wasted(manager_view(usage=usage)) == "0.50 vCPU-hours by runs without a result"

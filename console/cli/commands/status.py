@@ -12,7 +12,7 @@ import typer
 from console.cli.printing import print_facts, print_json, print_table
 from console.cli.session import EngineOption, JsonOption, KeysOption, call_engine, connect
 from console.format import UNKNOWN, age, count, describe_code, rate, size, span
-from console.spending import describe_budget, describe_idle, describe_price, describe_usage
+from console.spending import describe_budget, describe_price, describe_usage, describe_wasted
 
 if TYPE_CHECKING:
     from engine.telemetry.schema.messages import FullState, Light, Link, ManagerView, Quota, RouteStats, Snapshot
@@ -116,8 +116,8 @@ def _facts(manager: ManagerView, now: float) -> list[tuple[str, str]]:
         facts.append(("cost", describe_usage(manager.usage, manager.remaining)))
     if manager.price is not None:
         facts.append(("price", describe_price(manager.price, now)))
-    if manager.idle_vcpus:
-        facts.append(("idle", describe_idle(manager.idle_vcpus, manager.price)))
+    if wasted := describe_wasted(manager):
+        facts.append(("wasted", wasted))
     if manager.budget is not None:
         facts.append(("budget", describe_budget(manager.budget)))
     if manager.code is not None:

@@ -47,10 +47,12 @@ def alerts(
     stuck: int | None = None,
     reason: str = "",
     logs: LogStatus | None = None,
+    may_control: bool = True,
 ) -> list[Alert]:
     """All that is wrong at present. `stuck` and `reason` are the viewer's own, for an engine that counts neither.
 
-    `note` is of the view about the selection; `logs`: state of the log that is shown.
+    `note` is of the view about the selection; `logs`: state of the log that is shown. Keys that only a viewer with
+    control has are named to those who have it.
     """
     views = [view for view in snapshot.managers if manager in ("", view.manager)] if snapshot else []
     now = snapshot.at if snapshot else 0.0
@@ -60,7 +62,7 @@ def alerts(
         made.append(Alert("warning", note))
     made += [alert for view in views if view.draining for alert in (_draining(view, now),)]
     made += _waiting(views, stuck, reason)
-    made += _failures(views)
+    made += _failures(views, may_control)
     made += [alert for view in views for alert in _throttled(view.quotas)]
     made += [alert for view in views for alert in _of_light(view, now, LightState.DEGRADED)]
     if logs is LogStatus.DENIED:
@@ -71,8 +73,15 @@ def alerts(
 def alerts_of(state: ConsoleState, *, note: str = "", logs: LogStatus | None = None) -> list[Alert]:
     """Alerts of what a console shows at present."""
     view = state.view
-    stuck, reason = view.stuck_count, view.stuck_reason
-    return alerts(state.replica.snapshot, manager=view.manager, note=note, stuck=stuck, reason=reason, logs=logs)
+    return alerts(
+        state.replica.snapshot,
+        manager=view.manager,
+        note=note,
+        stuck=view.stuck_count,
+        reason=view.stuck_reason,
+        logs=logs,
+        may_control=state.source.may_control,
+    )
 
 
 def count_stuck(views: Iterable[ManagerView], own: int | None) -> int | None:
@@ -120,11 +129,13 @@ def _waiting(views: Sequence[ManagerView], own: int | None, own_reason: str) -> 
         yield Alert("stuck", text, "w")
 
 
-def _failures(views: Sequence[ManagerView]) -> Iterator[Alert]:
+def _failures(views: Sequence[ManagerView], may_control: bool) -> Iterator[Alert]:
     new = sum(view.failed_new for view in views)
     if new:
         word = "failure" if new == 1 else "failures"
-        yield Alert("failed", f"{format.count(new)} new {word}", "a acknowledges, / =FAILED lists")
+        yield Alert(
+            "failed", f"{format.count(new)} new {word}", "F tells why" + (", a acknowledges" if may_control else "")
+        )
 
 
 def _throttled(quotas: Iterable[Quota]) -> Iterator[Alert]:

@@ -7,7 +7,7 @@ from typing import Final
 
 from console import format
 from console.foreign_text import clean
-from console.spending import describe_budget, describe_idle, describe_price, describe_usage
+from console.spending import describe_budget, describe_price, describe_usage, describe_wasted
 from console.tui.drawing.glyphs import Glyphs
 from console.tui.drawing.spans import EMPTY, Line, fit
 from console.tui.drawing.wrapping import folded
@@ -40,8 +40,8 @@ def _spending_and_code(manager: ManagerView, now: float, glyphs: Glyphs, cells: 
     if manager.price is not None:
         facts.append(("cost", describe_usage(manager.usage, manager.remaining, ascii=glyphs.ascii)))
         facts.append(("price", describe_price(manager.price, now)))
-    if manager.idle_vcpus:
-        facts.append(("idle", describe_idle(manager.idle_vcpus, manager.price)))
+    if wasted := describe_wasted(manager):
+        facts.append(("wasted", wasted))
     if manager.budget is not None:
         facts.append(("budget", describe_budget(manager.budget)))
     if manager.code is not None:

@@ -77,7 +77,7 @@ class QuotaPane(TotalsPane):
             return [((f" quota {self.glyphs.unknown}", "muted"),)]
         quotas = self._totals.quotas
         if not self.framed:
-            return [self._one_line(quotas, width)]
+            return [self._beside_age(self._one_line(quotas, self._room_beside_age(width)), width)]
         if not quotas:
             return [EMPTY, ((" no limit was read yet", "muted"),)]
         names = [self._label(manager, quota) for manager, quota in quotas]

@@ -28,7 +28,7 @@ class RoutingPane(TotalsPane):
         if self._totals is None:
             return [((f" routes {self.glyphs.unknown}", "muted"),)]
         if not self.framed:
-            return [self._one_line(self._totals)]
+            return [self._beside_age(self._one_line(self._totals), width)]
         if not any(route.jobs for route in self._totals.routes):
             return [EMPTY, ((" no payload was sent yet", "muted"),)]
         lines = [*self._table(self._totals, width), self._bar(self._totals, width - 2)]

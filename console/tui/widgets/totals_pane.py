@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 from console import format
-from console.tui.drawing.spans import EMPTY, Line
+from console.tui.drawing.spans import EMPTY, Line, Span, fit_line, line_width
 from console.tui.totals import Totals, sum_managers
 from console.tui.widgets.pane import Pane
 from engine.telemetry.schema.messages import Snapshot
@@ -35,3 +36,13 @@ class TotalsPane(Pane):
         if self.stale:
             return (("STALE", "error"),)
         return EMPTY if self._age is None else ((format.age(self._age), "muted"),)
+
+    def _room_beside_age(self, width: int) -> int:
+        """Cells of a pane of one line that are left of its age, which no border has a place for."""
+        status = self.status()
+        return width - line_width(status) - 2 if status else width
+
+    def _beside_age(self, spans: Iterable[Span], width: int) -> Line:
+        """The one line with its age at the right end, or STALE."""
+        status = self.status()
+        return (*fit_line(spans, self._room_beside_age(width)), *((("  ", ""), *status) if status else EMPTY))

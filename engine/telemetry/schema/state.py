@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from engine.model import Attempt, CallStats, Link, Price, Quota
+from engine.model import Attempt, CallStats, IdleHosts, Link, Price, Quota
 from engine.telemetry.schema.light import Light, light_of
 from engine.telemetry.schema.usage import BudgetView, Remaining, Usage
 
@@ -232,6 +232,8 @@ class ManagerView(msgspec.Struct, frozen=True):
     """None: jobs have what their image has."""
     idle_vcpus: float | None = None
     """Of the queue's EC2 hosts, those that no job of this manager has; None: unknown, or there are no hosts."""
+    idle_hosts: IdleHosts | None = None
+    """What they have cost so far; None: there are no hosts, or an engine of an older release."""
 
     @property
     def health(self) -> Light:

@@ -13,7 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from engine.errors import ConfigError
-from engine.telemetry.schema.messages import JobState, ManagerView, Snapshot, Usage
+from engine.telemetry.schema.messages import IdleHosts, JobState, ManagerView, Snapshot, Usage
 
 LOOPBACK: Final = "127.0.0.1"
 
@@ -144,12 +144,32 @@ def _spending(managers: tuple[ManagerView, ...]) -> Iterator[Metric]:
             if manager.usage is not None and (value := value_of(manager.usage)) is not None:
                 family.add_metric((manager.manager,), value)
         yield family
+    yield from _idle_hosts(managers)
+    yield from _budgets(managers)
+
+
+def _idle_hosts(managers: tuple[ManagerView, ...]) -> Iterator[Metric]:
     idle = _gauge("idle_vcpus", "vCPUs of the queue's EC2 hosts that no job of the manager has.", "manager")
     for manager in managers:
         if manager.idle_vcpus is not None:
             idle.add_metric((manager.manager,), manager.idle_vcpus)
     yield idle
-    yield from _budgets(managers)
+    counted: tuple[tuple[str, str, Callable[[IdleHosts], float | None]], ...] = (
+        (
+            "vcpu_hours_idle",
+            "Of EC2 hosts while no job of the manager had them.",
+            lambda idle: idle.vcpu_hours,
+        ),
+        ("cost_idle", "Their cost at the least; none while prices are unknown.", lambda idle: idle.money),
+        ("idle_seen_seconds", "How long it was seen how many vCPUs are idle.", lambda idle: idle.seen_s),
+        ("idle_watched_seconds", "How long there may have been hosts.", lambda idle: idle.watched_s),
+    )
+    for name, help, value_of in counted:
+        family = _gauge(name, help, "manager")
+        for manager in managers:
+            if manager.idle_hosts is not None and (value := value_of(manager.idle_hosts)) is not None:
+                family.add_metric((manager.manager,), value)
+        yield family
 
 
 def _budgets(managers: tuple[ManagerView, ...]) -> Iterator[Metric]:

@@ -13,7 +13,7 @@ from engine.code.archive import CodeArchive
 from engine.config.settings import ManagerConfig, StopMode
 from engine.jobs.journal import Journal
 from engine.jobs.registry import JobRegistry
-from engine.model import Budget, BudgetUnit, Link, Price, Quota, QuotaId
+from engine.model import Budget, BudgetUnit, IdleHosts, Link, Price, Quota, QuotaId
 from engine.telemetry.schema.messages import (
     REPLICA_LIMIT,
     BudgetView,
@@ -209,7 +209,7 @@ def build_view(manager: Manager, now: float) -> ManagerView:
     config, registry, tasks, introspection = manager.config, manager.registry, manager.tasks, manager.introspection
     used, most = tasks.slots_used, tasks.slots
     links, price, budget = manager.links(), introspection.price, manager.budget
-    usage = registry.usage(price)
+    usage, idle_hosts = registry.usage(price), introspection.idle_hosts(price)
     slots = Quota("concurrency", used, most, "slots", "engine", now, id=QuotaId.CONCURRENCY)
     return ManagerView(
         manager=config.worker_manager_id,
@@ -224,7 +224,7 @@ def build_view(manager: Manager, now: float) -> ManagerView:
         rates=registry.rates(),
         routes=registry.routes.stats(),
         calls=introspection.calls(),
-        quotas=(slots, *_spending(usage, budget, price, now), *introspection.quotas()),
+        quotas=(slots, *_spending(usage, idle_hosts, budget, price, now), *introspection.quotas()),
         links=links,
         oldest_runnable_at=registry.oldest_runnable_at,
         dedup_saved_bytes=introspection.dedup_saved_bytes,
@@ -247,10 +247,13 @@ def build_view(manager: Manager, now: float) -> ManagerView:
         budget=budget,
         code=manager.code,
         idle_vcpus=introspection.idle_vcpus,
+        idle_hosts=idle_hosts,
     )
 
 
-def _spending(usage: Usage | None, budget: BudgetView | None, price: Price, now: float) -> tuple[Quota, ...]:
+def _spending(
+    usage: Usage | None, idle_hosts: IdleHosts | None, budget: BudgetView | None, price: Price, now: float
+) -> tuple[Quota, ...]:
     """What jobs have cost, in money if that is known, as a limit like others; nothing before the first has run."""
     if budget is not None:
         is_money, used, limit = budget.budget.unit is BudgetUnit.MONEY, budget.used, budget.budget.limit
@@ -260,14 +263,15 @@ def _spending(usage: Usage | None, budget: BudgetView | None, price: Price, now:
         is_money, limit = usage.money is not None, None
         used = usage.money if is_money else usage.vcpu_hours
     name, unit = ("cost", "money") if is_money else ("vCPU-hours", "vCPU-h")
-    note = _spending_note(usage, price)
+    note = _spending_note(usage, idle_hosts, price)
     return (Quota(name, used, limit, unit, "engine", now, note=note, id=QuotaId.BUDGET),)
 
 
-def _spending_note(usage: Usage | None, price: Price) -> str:
+def _spending_note(usage: Usage | None, idle_hosts: IdleHosts | None, price: Price) -> str:
     if usage is None:
         return "the job definition doesn't say what its jobs have"
     if usage.money_per_hour is None or usage.wasted_money is None:
         return f"price unknown: {price.note}"
-    wasted = f", {usage.wasted_money:,.2f} wasted" if usage.wasted_money else ""
-    return f"{usage.money_per_hour:,.2f} an hour{wasted}"
+    idle_money = (idle_hosts.money if idle_hosts is not None else None) or 0.0
+    wasted = usage.wasted_money + idle_money
+    return f"{usage.money_per_hour:,.2f} an hour" + (f", {wasted:,.2f} wasted" if wasted else "")

@@ -30,6 +30,7 @@ from engine.telemetry.schema.messages import (
     FullState,
     GroupBy,
     Groups,
+    IdleHosts,
     Job,
     JobGroup,
     JobRow,
@@ -183,10 +184,17 @@ def packed() -> DemoSource:
 
 
 def healthy() -> DemoSource:
-    """All links are well; jobs have code of the user's own."""
+    """All links are well; jobs have code of the user's own; hosts stood idle, which wasn't seen all the time."""
+    now = STARTED_AT
+    money: dict[str, object] = {
+        "usage": Usage(3.6e6, 7.2e6, 1.4e5, 2.8e5, 480.0, 960.0, 50.31, 1.96, 23.9),
+        "price": Price(0.0384, 0.0043, 0.031, 0.062, 24, "EC2 Spot price history", now - 900),
+        "idle_vcpus": 48.0,
+        "idle_hosts": IdleHosts(64_800.0, 9_120.0, 10_800.0, 0.69),
+    }
     code = CodeView("99b81179a33f" + "0" * 52, STARTED_AT - 340, 37, 412_345)
     well = [msgspec.structs.replace(link, up=True, degraded=False, detail=link.name) for link in _links(STARTED_AT)]
-    return _with_manager(links=tuple(well), code=code, budget=BudgetView(Budget(80.0), 50.31, False))
+    return _with_manager(links=tuple(well), code=code, budget=BudgetView(Budget(80.0), 50.31, False), **money)
 
 
 def _costly(group: JobGroup) -> JobGroup:

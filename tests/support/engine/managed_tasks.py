@@ -16,6 +16,7 @@ from engine.model import (
     CallStats,
     Demand,
     Description,
+    IdleHosts,
     Link,
     LinkId,
     LogChunk,
@@ -135,6 +136,7 @@ class StubIntrospection:
     dedup_saved_bytes, inline_limit = 7, 8192
     states_at: float | None = None
     idle_vcpus: float | None = None
+    idle: IdleHosts | None = None
     states_stale = False
     price = Price(note="not read yet")
 
@@ -149,6 +151,9 @@ class StubIntrospection:
 
     def quotas(self) -> tuple[Quota, ...]:
         return ()
+
+    def idle_hosts(self, price: Price) -> IdleHosts | None:
+        return self.idle
 
     def links(self) -> tuple[Link, ...]:
         return (Link("AWS Batch reads", True, 0.0, id=LinkId.BATCH),)

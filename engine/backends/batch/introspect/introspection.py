@@ -32,13 +32,15 @@ from engine.backends.batch.submit.blob_store import BlobStore
 from engine.backends.batch.submit.request import JobTemplate
 from engine.diagnosis.diagnose import Diagnoser
 from engine.diagnosis.model import Diagnosed, Diagnosis
-from engine.model import CallStats, Description, Link, LogChunk, Price, Quota, ResourceShape
+from engine.model import CallStats, Description, IdleHosts, Link, LogChunk, Price, Quota, ResourceShape
 from engine.pricing.price_reader import PriceReader
 
 logger = logging.getLogger(__name__)
 
 VIEWED_FOR_S: Final = 10.0
 """How long after a viewer's last request reads for viewers go on."""
+WATCH_EVERY_S: Final = 10.0
+"""How often it is asked whether hosts are to be watched, with or without viewers."""
 READ_EVERY_S: Final = 2.0
 """Between two reads for viewers: one ListJobs of children, and what else is due."""
 CHILDREN_TIMEOUT_S: Final = 5.0
@@ -96,12 +98,13 @@ class BatchIntrospection:
         self._diagnoses = SharedDiagnoses(make=self._diagnose, clock=clock)
         self._viewed = asyncio.Event()
         self._viewed_at = float("-inf")
-        self._reading = asyncio.create_task(self._keep_fresh())
-        self._reading.add_done_callback(_log_defect)
+        self._reading = {asyncio.create_task(self._keep_fresh()), asyncio.create_task(self._watch_hosts())}
+        for one in self._reading:
+            one.add_done_callback(_log_defect)
 
     async def close(self) -> None:
         """End what is being read."""
-        await cancel_and_wait({self._reading})
+        await cancel_and_wait(self._reading)
         await self._details.close()
         self._reads.stop()
         self._diagnoses.close()
@@ -131,6 +134,10 @@ class BatchIntrospection:
     def idle_vcpus(self) -> float | None:
         """vCPUs of the queue's EC2 hosts that none of our jobs has; None: unknown, or there are no hosts."""
         return self._quotas.idle_vcpus
+
+    def idle_hosts(self, price: Price) -> IdleHosts | None:
+        """What the queue's EC2 hosts cost while none of our jobs had them; None: there are no hosts."""
+        return self._quotas.idle_hosts(price)
 
     def links(self) -> tuple[Link, ...]:
         """The links to AWS: what work that waits would wait for."""
@@ -192,6 +199,11 @@ class BatchIntrospection:
             await self._read()
             await self._sleep(READ_EVERY_S)
 
+    async def _watch_hosts(self) -> None:
+        while self._quotas.has_hosts:
+            await self._quotas.watch_hosts()
+            await self._sleep(WATCH_EVERY_S)
+
     async def _read(self) -> None:
         await self._quotas.refresh()
         try:
@@ -222,4 +234,4 @@ class BatchIntrospection:
 def _log_defect(task: asyncio.Task[None]) -> None:
     """Viewers get older readings, and tasks go on."""
     if not task.cancelled() and task.exception() is not None:
-        logger.error("reading quotas and children for viewers broke", exc_info=task.exception())
+        logger.error("reading quotas, children and hosts for viewers broke", exc_info=task.exception())

@@ -1,7 +1,8 @@
 """Quotas: every limit that work may run into, how much of it is used, and who says so since when.
 
 What AWS must be asked for (compute environments, EC2's quotas) is read by `refresh`, which is called only while
-there are viewers; what could not be read is shown as unknown, with the reason.
+there are viewers; what could not be read is shown as unknown, with the reason. While there may be hosts that cost,
+environments are read by `watch_hosts`, too: every minute.
 """
 
 from __future__ import annotations
@@ -34,9 +35,12 @@ from engine.aws.error_text import describe_error
 from engine.aws.errors import AwsError, ErrorAction
 from engine.aws.quotas import STANDARD_QUOTAS, AccountQuota
 from engine.backends.batch.ledger import Ledger
-from engine.model import PER_SECOND, Quota, QuotaId
+from engine.model import PER_SECOND, IdleHosts, Price, Quota, QuotaId
+from engine.pricing.idle_hosts import IdleHostsMeter
 
 ENVIRONMENTS_EVERY_S: Final = 20.0
+HOSTS_EVERY_S: Final = 60.0
+"""Between two reads of environments without viewers, to count what idle hosts cost."""
 ACCOUNT_EVERY_S: Final = 3600.0
 QUOTA_READ_TIMEOUT_S: Final = 10.0
 HOST_KINDS: Final = ("EC2", "SPOT")
@@ -90,6 +94,8 @@ class Quotas:
         self._trouble = ""
         self._account: dict[str, QuotaReading] = {}
         self._environments_due = clock() + ENVIRONMENTS_EVERY_S
+        self._hosts_due = float("-inf")
+        self._idle = IdleHostsMeter()
         self._account_due = float("-inf")
 
     def all(self) -> tuple[Quota, ...]:
@@ -102,17 +108,34 @@ class Quotas:
 
         What jobs of others have in the same environments counts as idle: AWS Batch tells vCPUs of an environment only.
         """
-        hosts = [_resources(one).get("desiredvCpus") for one in self._environments if _kind(one) in HOST_KINDS]
+        hosts = self._hosts()
         ours = self._ours()
         if not hosts or None in hosts or ours is None:
             return None
         return max(0.0, sum(one or 0 for one in hosts) - ours)
 
+    @property
+    def has_hosts(self) -> bool:
+        """Some environments have hosts of the account's own."""
+        return bool(self._hosts())
+
+    def idle_hosts(self, price: Price) -> IdleHosts | None:
+        """What hosts cost while none of our jobs had them, by this price from now on; None: there are no hosts."""
+        return self._idle.view(price, self._clock()) if self.has_hosts else None
+
+    async def watch_hosts(self) -> None:
+        """Read environments when that is due while there may be hosts. Nothing is raised."""
+        if not self._may_have_hosts():
+            self._idle.close(self._clock())
+            return
+        self._idle.open(self._clock())
+        if self._clock() >= self._hosts_due:
+            await self._read_environments()
+
     async def refresh(self) -> None:
         """Read what is due. Nothing is raised: what AWS refuses is in the quota's note."""
         now = self._clock()
         if now >= self._environments_due:
-            self._environments_due = now + ENVIRONMENTS_EVERY_S
             await self._read_environments()
         if now >= self._account_due:
             self._account_due = now + ACCOUNT_EVERY_S
@@ -127,6 +150,14 @@ class Quotas:
         yield Quota("vCPU of our jobs", self._ours(), limit, "vCPU", "engine", self._wall_clock())
         for one in self._environments:
             yield self._environment(one)
+
+    def _hosts(self) -> list[float | None]:
+        """desiredvCpus of environments that have hosts."""
+        return [_resources(one).get("desiredvCpus") for one in self._environments if _kind(one) in HOST_KINDS]
+
+    def _may_have_hosts(self) -> bool:
+        """There are jobs, or there were hosts at the last read, which AWS Batch ends some minutes after their jobs."""
+        return self.has_hosts and (bool(self._ledger.submissions) or any(self._hosts()))
 
     def _ours(self) -> float | None:
         """vCPUs of jobs that were starting or running at the last poll."""
@@ -157,6 +188,8 @@ class Quotas:
         )
 
     async def _read_environments(self) -> None:
+        self._environments_due = self._clock() + ENVIRONMENTS_EVERY_S
+        self._hosts_due = self._clock() + HOSTS_EVERY_S
         arns = [one["computeEnvironmentArn"] for one in self._environments]
         try:
             async with asyncio.timeout(QUOTA_READ_TIMEOUT_S):
@@ -167,6 +200,7 @@ class Quotas:
             self._trouble = describe_error(error)
         else:
             self._environments, self._read_at, self._trouble = answer["computeEnvironments"], self._wall_clock(), ""
+            self._idle.note(self.idle_vcpus, self._clock())
 
     # ---- the account
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from console.tui.actions import ACTIONS
 from console.tui.health.alerts import Alert, alerts, describe_drain
 from engine.model import Link, LinkId, QuotaId
 from engine.telemetry.schema.messages import Budget, BudgetView, JobState, LogStatus, ManagerView, Quota, Snapshot
@@ -57,6 +58,12 @@ def test_each_trouble_is_an_alert_with_its_key(changes: dict[str, object], role:
 
 def test_acknowledged_failures_are_no_alert() -> None:
     assert told(manager_view(counts=FAILED, failed_acknowledged=16)) == []
+
+
+def test_new_failures_name_the_key_of_the_screen_that_tells_why() -> None:
+    [alert] = alerts(snapshot_of(manager_view(counts=FAILED)), may_control=False)
+    assert "a acknowledges" not in alert.key
+    assert alert.key.split()[0] in {key for action in ACTIONS if action.id == "failures" for key in action.keys}
 
 
 def test_a_log_that_may_not_be_read_is_an_alert() -> None:

@@ -73,7 +73,7 @@ def test_at_80_columns_the_last_error_and_the_process_are_whole() -> None:
     assert UNICODE.ellipsis not in " ".join(texts(process_lines(snapshot_of(), UNICODE, 78)))
 
 
-def test_hosts_that_no_job_has_are_told_while_there_are_any() -> None:
+def test_hosts_that_no_job_has_are_told_among_what_is_wasted() -> None:
     idle, busy = (texts(light_lines([manager_view(idle_vcpus=vcpus)], NOW, UNICODE, 118)) for vcpus in (6.0, 0.0))
-    assert idle[-1] == "idle 6 vCPUs of hosts that no job has"
-    assert not [line for line in busy if line.startswith("idle")]
+    assert idle[-1] == "wasted now 6 vCPUs of hosts without a job of this manager"
+    assert not [line for line in busy if line.startswith("wasted")]

@@ -94,3 +94,13 @@ async def test_the_consoles_own_reads_are_the_last_of_the_one_line() -> None:
 @pytest.mark.parametrize(("used", "role"), [(100, "running"), (103, "warning")])
 def test_full_slots_are_no_alarm(used: int, role: str) -> None:
     assert mark(quota(used, 100, id=QuotaId.CONCURRENCY))[1] == role
+
+
+@pytest.mark.parametrize(("stale", "told"), [(False, "14s"), (True, "STALE")])
+async def test_one_line_of_quotas_says_how_old_it_is(stale: bool, told: str) -> None:
+    pane = QuotaPane()
+    found = (quota(1, 10), quota(9, 10, name="SubmitJob"), quota(3, 10, name="EC2 On-Demand standard"))
+    snapshot = snapshot_of(manager_view(quotas=found))
+    lines = await draw_pane(pane, lambda: pane.show(snapshot, age_s=14.0, stale=stale), 48, 1)
+    assert lines[0].startswith(" quota SubmitJob !90% 9/10 ")
+    assert lines[0].endswith(f" {told}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from console.tui.widgets.routing import RoutingPane
 from engine.telemetry.schema.messages import (
     RouteStats,
@@ -38,3 +40,13 @@ async def test_one_line_of_routes_for_small_screens() -> None:
     pane = RoutingPane()
     lines = await draw_pane(pane, lambda: pane.show(snapshot_of(manager_view(routes=ROUTES))), 80, 1)
     assert lines[0].rstrip() == " route inline 71% 7.0k 56M · gzip 21% 2.0k 29M · s3 8% 754 3.2G"
+
+
+@pytest.mark.parametrize(("stale", "told"), [(False, "14s"), (True, "STALE")])
+async def test_one_line_of_routes_says_how_old_it_is(stale: bool, told: str) -> None:
+    pane = RoutingPane()
+    snapshot = snapshot_of(manager_view(routes=ROUTES))
+    for width in (40, 80):
+        lines = await draw_pane(pane, lambda: pane.show(snapshot, age_s=14.0, stale=stale), width, 1)
+        assert lines[0].startswith(" route inline 71% 7.0k 56M")
+        assert lines[0].endswith(f"  {told}")

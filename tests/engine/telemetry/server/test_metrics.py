@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from engine.errors import ConfigError
 from engine.model import CallStats, Link, Quota
-from engine.telemetry.schema.messages import Budget, BudgetView, JobState, Price, RouteStats, Snapshot, Usage
+from engine.telemetry.schema.messages import Budget, BudgetView, IdleHosts, JobState, Price, RouteStats, Snapshot, Usage
 from engine.telemetry.server.metrics import MetricsServer
 from tests.support.engine.telemetry_samples import NOW, snapshot
 
@@ -82,15 +82,18 @@ def test_the_light_and_what_is_stuck_or_not_acknowledged_are_gauges(
 def test_what_jobs_cost_are_gauges_and_unknown_money_has_none(server: MetricsServer, shown: list[Snapshot]) -> None:
     usage = Usage(7200.0, 14400.0, 360.0, 720.0, 8.0, 16.0, 12.4, 0.62, 3.1)
     budget = BudgetView(Budget(12.0), 12.4, True)
-    shown[0] = snapshot(counts=COUNTS, usage=usage, price=Price(0.04), budget=budget, idle_vcpus=6.0)
+    idle = IdleHosts(5400.0, 900.0, 1000.0, 0.06)
+    shown[0] = snapshot(counts=COUNTS, usage=usage, price=Price(0.04), budget=budget, idle_vcpus=6.0, idle_hosts=idle)
     found = scrape(server)
     assert (found["vcpu_hours",], found["vcpu_hours_wasted",], found["idle_vcpus",]) == (2.0, 0.1, 6.0)
     assert (found["cost",], found["cost_wasted",], found["cost_per_hour",]) == (12.4, 0.62, 3.1)
+    assert (found["vcpu_hours_idle",], found["cost_idle",]) == (1.5, 0.06)
+    assert (found["idle_seen_seconds",], found["idle_watched_seconds",]) == (900.0, 1000.0)
     assert (found["price_vcpu_hour",], found["budget", "money"], found["budget_spent",]) == (0.04, 12.0, 1.0)
     shown[0] = snapshot(counts=COUNTS, usage=msgspec.structs.replace(usage, money=None), price=Price(note="denied"))
     found = scrape(server)
     assert found["vcpu_hours",] == 2.0
-    assert not {("cost",), ("price_vcpu_hour",), ("budget_spent",), ("idle_vcpus",)} & found.keys()
+    assert not {("cost",), ("price_vcpu_hour",), ("budget_spent",), ("idle_vcpus",), ("cost_idle",)} & found.keys()
 
 
 def test_the_unknown_has_no_sample(server: MetricsServer) -> None:

@@ -6,9 +6,12 @@ import asyncio
 import time
 from pathlib import Path
 
+import pytest
+
 from engine.aws.batch_states import BatchState
+from engine.backends.batch.introspect import introspection
 from engine.backends.protocol import Introspection
-from engine.model import LinkId, LogChunk, LogStatus, Quota
+from engine.model import LinkId, LogChunk, LogStatus, Price, Quota
 from engine.telemetry.schema.light import LightState, light_of
 from provisioner.local.aws import LocalAWS
 from tests.support.engine.batch_harness import Recorder, manager_calls, running, work, works
@@ -114,6 +117,25 @@ async def test_quotas_are_told_with_use_and_source(aws: LocalAWS, tmp_path: Path
         assert (account.limit, account.source) == (1152.0, "Service Quotas")
         submits = await quota(backend.introspection, "SubmitJob")
         assert (submits.used, submits.limit, submits.source) == (0.1, 50.0, "fixed by AWS")
+        (tmp_path / "go").touch()
+        await told.value(task)
+
+
+async def test_hosts_are_watched_without_viewers_once_there_are_jobs(
+    aws: LocalAWS, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(introspection, "WATCH_EVERY_S", 0.02)
+    async with running(aws) as (backend, told):
+        api = "batch.DescribeComputeEnvironments"
+        before = manager_calls(aws)[api]
+        task = work(says_and_waits, "", str(tmp_path / "go"))
+        backend.submit(task)
+        async with asyncio.timeout(20):
+            while manager_calls(aws)[api] == before:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        found = backend.introspection.idle_hosts(Price())
+        assert found is not None
+        assert found.watched_s > 0
         (tmp_path / "go").touch()
         await told.value(task)
 
