@@ -133,9 +133,8 @@ def _failures(views: Sequence[ManagerView], may_control: bool) -> Iterator[Alert
     new = sum(view.failed_new for view in views)
     if new:
         word = "failure" if new == 1 else "failures"
-        yield Alert(
-            "failed", f"{format.count(new)} new {word}", "F tells why" + (", a acknowledges" if may_control else "")
-        )
+        keys = "F tells why, a acknowledges" if may_control else "F tells why"
+        yield Alert("failed", f"{format.count(new)} new {word}", keys)
 
 
 def _throttled(quotas: Iterable[Quota]) -> Iterator[Alert]:
