@@ -42,15 +42,25 @@ def bar(share: float, cells: int, glyphs: Glyphs) -> tuple[str, str]:
     return used, glyphs.bar_free * (cells - len(used))
 
 
-def stacked(percents: Sequence[int], cells: int) -> list[int]:
-    """Cells of each share; they add up to `cells`, and a share above 0 gets one while there is room."""
-    edges = [0]
-    for part in percents:
-        edges.append(edges[-1] + part)
-    lengths = [round(b * cells / 100) - round(a * cells / 100) for a, b in pairwise(edges)]
-    for index, part in enumerate(percents):
-        largest = max(range(len(lengths)), key=lengths.__getitem__)
-        if part and not lengths[index] and lengths[largest] > 1:
-            lengths[index] += 1
-            lengths[largest] -= 1
+def stacked(parts: Sequence[int], cells: int) -> list[int]:
+    """Cells of each part; they add up to `cells`, and a part above 0 gets one while there is room.
+
+    The others are as long as they ought to be, to half a cell or so: a longer bar is a larger share.
+    """
+    total = sum(parts)
+    if not total:
+        return [0] * len(parts)
+    ideal = [part * cells / total for part in parts]
+    lengths = [max(1, round(each)) if part else 0 for part, each in zip(parts, ideal, strict=True)]
+    while (missing := cells - sum(lengths)) > 0:
+        lengths[max(_places(parts), key=lambda place: ideal[place] - lengths[place])] += 1
+    while missing < 0:
+        longer = [place for place in _places(lengths) if lengths[place] > 1]
+        lengths[max(longer or _places(lengths), key=lambda place: lengths[place] - ideal[place])] -= 1
+        missing += 1
     return lengths
+
+
+def _places(parts: Sequence[int]) -> list[int]:
+    """Places of those above 0."""
+    return [place for place, part in enumerate(parts) if part]

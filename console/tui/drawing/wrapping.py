@@ -26,8 +26,8 @@ def folded(text: str, cells: int) -> list[str]:
 
 
 def _end_of_line(part: str, least: int) -> int:
-    """Behind the last blank of what fits, else behind the last sign that joins words; without either all of it."""
-    for signs in (" ", JOINTS):
+    """Behind the last blank of what fits, else behind the last sign that joins words; without any all of it."""
+    for signs in (" ", JOINTS, "-"):
         place = max(part.rfind(sign) for sign in signs)
         if place > least:
             return place + 1

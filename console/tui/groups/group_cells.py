@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
 from typing import Final
 
 from console import format
 from console.foreign_text import clean
+from console.tui.drawing.charts import stacked
 from console.tui.drawing.glyphs import Glyphs
 from console.tui.drawing.spans import Line, Span
 from console.tui.widgets.line_table import Column
@@ -124,26 +123,9 @@ class GroupCells:
     def bar(self, group: JobGroup, cells: int) -> Line:
         """Stacked bar: done, failed, cancelled, out of sight, running, waiting."""
         counts = [sum(group.counts.get(state, 0) for state in states) for states, *_ in SHARES]
-        lengths = shares(counts, cells)
+        lengths = stacked(counts, cells)
         return tuple(
             ((plain if self.glyphs.ascii else sign) * length, role)
             for (_, role, sign, plain), length in zip(SHARES, lengths, strict=True)
             if length
         )
-
-
-def shares(counts: Sequence[int], cells: int) -> list[int]:
-    """Cells of each count; they add up to `cells`, and any count above 0 gets one while there is room."""
-    total = sum(counts)
-    if not total:
-        return [0] * len(counts)
-    edges = [0]
-    for count in counts:
-        edges.append(edges[-1] + count)
-    lengths = [to * cells // total - begin * cells // total for begin, to in pairwise(edges)]
-    for place, count in enumerate(counts):
-        largest = max(range(len(lengths)), key=lengths.__getitem__)
-        if count and not lengths[place] and lengths[largest] > 1:
-            lengths[place] += 1
-            lengths[largest] -= 1
-    return lengths

@@ -80,7 +80,7 @@ def alerts_of(state: ConsoleState, *, note: str = "", logs: LogStatus | None = N
         stuck=view.stuck_count,
         reason=view.stuck_reason,
         logs=logs,
-        may_control=state.source.may_control,
+        may_control=state.may_write,
     )
 
 

@@ -104,7 +104,7 @@ def payload_lines(record: JobRecord, glyphs: Glyphs) -> list[Line]:
         lines.append(_fact("why", record.why_route))
     lines.append(_fact("result", RESULTS.get(row.state, "not yet")))
     if record.log_stream or record.log_group:
-        lines += [_fact("log group", record.log_group), _fact("log stream", record.log_stream)]
+        lines += [_fact("log group", record.log_group), _fact("log stream", record.log_stream or "not yet")]
     return lines
 
 

@@ -115,7 +115,7 @@ class JournalScreen(ConsoleScreen):
 
         event = self.view.current
         text = folded(clean(event.text), self.whole.inner_width - 2) if event else []
-        self.whole.show([((f" {line}", "text"),) for line in text], title=event.kind if event else "")
+        self.whole.show([((f" {line}", "text"),) for line in text], title=event.kind if event else "event")
 
     def move(self, how: str) -> None:
         """Select another event."""

@@ -68,7 +68,7 @@ def _effect(states: Counter[JobState]) -> str:
     parts = (
         f"the work of {at_work} under way is lost" if at_work else "",
         f"{rest} will never start" if rest else "",
-        "clients see them as failed",
+        "its client sees it as failed" if at_work + rest == 1 else "clients see them as failed",
     )
     return "; ".join(filter(None, parts))
 

@@ -140,7 +140,7 @@ class Dashboard(GroupsBoard):
         if note or self._note_is_old():
             self._noted = (self.state.view.now, note)
         told = alerts_of(self.state, note=self._noted[1], logs=self.logs.buffer.kind)
-        self.alert.show(told, with_keys=not self.state.recorded)
+        self.alert.show(told, with_keys=not self.state.recorded, stale=self.state.stale)
 
     _noted = (0.0, "")
 

@@ -154,6 +154,8 @@ class WhyScreen(ConsoleScreen):
         if self._error:
             again = "; r asks again" if self._answered and not self.state.recorded else ""
             return [((f" {part}", "error"),) for part in folded(clean(self._error) + again, cells - 2)]
+        if not self.state.live:
+            return [((" not asked yet: the engine is out of reach", "muted"),)]
         seconds = format.age(self.state.clock() - self._begun)
         asking = f" asking AWS since {seconds}: up to two dozen calls, two a second"
         return [((asking, "muted"),)]

@@ -111,11 +111,12 @@ def _evidence(check: CheckResult, room: int, glyphs: Glyphs, *, with_source: boo
     """The evidence, and the API that it was read from: behind it, or below."""
     text = clean(check.evidence) or glyphs.unknown
     parts: list[Line] = [((part, "text"),) for part in folded(text, room)]
-    wanted = with_source and check.source and check.source not in text
-    source: Line = (("  " + clean(check.source), "muted"),) if wanted else EMPTY
-    if line_width(parts[-1]) + line_width(source) <= room:
-        return [*parts[:-1], (*parts[-1], *source)]
-    return [*parts, source]
+    if not with_source or not check.source or check.source in text:
+        return parts
+    source = (clean(check.source), "muted")
+    if line_width(parts[-1]) + width(source[0]) + 2 <= room:
+        return [*parts[:-1], (*parts[-1], ("  ", ""), source)]
+    return [*parts, (source,)]
 
 
 # ---- the hour before

@@ -88,7 +88,7 @@ class RoutingPane(TotalsPane):
         return lines
 
     def _latency(self, word: str, call: CallStats) -> Line:
-        spans: list[Span] = [(f" s3 {word} ", "muted"), (format.count(call.calls), "text")]
+        spans: list[Span] = [(f" s3 {word} ", "muted"), (f"{format.count(call.calls)}{self.glyphs.times}", "text")]
         median = "" if call.errors else f" p50 {format.milliseconds(call.p50_ms)}"
         spans.append((f"{median} p99 {format.milliseconds(call.p99_ms)}", "muted"))
         if call.errors:

@@ -78,5 +78,5 @@ class Timeline(TextPane):
 
     def _drawn(self) -> Sequence[Line]:
         if self._record is None:
-            return [EMPTY, ((" nothing is known of this job yet", "muted"),)]
+            return [EMPTY, ((" nothing is known of this job", "muted"),)]
         return timeline_lines(self._record, self._now, self.inner_width, self.glyphs)

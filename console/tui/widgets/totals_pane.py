@@ -40,9 +40,12 @@ class TotalsPane(Pane):
     def _room_beside_age(self, width: int) -> int:
         """Cells of a pane of one line that are left of its age, which no border has a place for."""
         status = self.status()
-        return width - line_width(status) - 2 if status else width
+        return width - line_width(status) - 3 if status else width
 
     def _beside_age(self, spans: Iterable[Span], width: int) -> Line:
         """The one line with its age at the right end, or STALE."""
         status = self.status()
-        return (*fit_line(spans, self._room_beside_age(width)), *((("  ", ""), *status) if status else EMPTY))
+        return (
+            *fit_line(spans, self._room_beside_age(width)),
+            *((("  ", ""), *status, (" ", "")) if status else EMPTY),
+        )

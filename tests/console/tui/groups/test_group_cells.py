@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import random
-
 from console.tui.drawing.glyphs import ASCII, UNICODE
 from console.tui.drawing.spans import line_width, plain
-from console.tui.groups.group_cells import GroupCells, shares
+from console.tui.groups.group_cells import GroupCells
 from engine.telemetry.schema.messages import JobGroup, JobState
 
 
 def group(**counts: int) -> JobGroup:
     return JobGroup("f", "m", {JobState(name): count for name, count in counts.items()})
-
-
-def test_the_cells_add_up_and_one_failure_among_thousands_is_seen() -> None:
-    chance = random.Random(1)
-    for _ in range(300):
-        counts = [chance.choice((0, 1, 5, 10_000, 1_000_000)) for _ in range(6)]
-        cells = shares(counts, 20)
-        assert sum(cells) == (20 if any(counts) else 0)
-        assert all(bool(count) == bool(cell) for count, cell in zip(counts, cells, strict=True))
 
 
 def test_a_bar_has_a_sign_for_each_share_with_and_without_colours() -> None:

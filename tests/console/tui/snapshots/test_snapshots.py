@@ -101,6 +101,11 @@ def test_a_filter_that_is_wrong(same: Matches) -> None:
 
 @pytest.mark.long
 def test_log_pane_zoomed(same: Matches) -> None:
+    assert same(Look(demo()), SMALL, ["shift+tab", "z"])
+
+
+@pytest.mark.long
+def test_routing_pane_zoomed(same: Matches) -> None:
     assert same(Look(demo()), SMALL, ["tab", "z"])
 
 

@@ -103,4 +103,4 @@ async def test_one_line_of_quotas_says_how_old_it_is(stale: bool, told: str) -> 
     snapshot = snapshot_of(manager_view(quotas=found))
     lines = await draw_pane(pane, lambda: pane.show(snapshot, age_s=14.0, stale=stale), 48, 1)
     assert lines[0].startswith(" quota SubmitJob !90% 9/10 ")
-    assert lines[0].endswith(f" {told}")
+    assert lines[0].endswith(f" {told} ")

@@ -49,4 +49,4 @@ async def test_one_line_of_routes_says_how_old_it_is(stale: bool, told: str) -> 
     for width in (40, 80):
         lines = await draw_pane(pane, lambda: pane.show(snapshot, age_s=14.0, stale=stale), width, 1)
         assert lines[0].startswith(" route inline 71% 7.0k 56M")
-        assert lines[0].endswith(f"  {told}")
+        assert lines[0].endswith(f"  {told} ")
