@@ -18,6 +18,8 @@ from engine.telemetry.schema.messages import Failure, JobRecord
 LABEL: Final = 10
 BEFORE, AFTER = 4, 2
 """Lines around an error."""
+NEWEST_FIRST: Final = "(most recent call first)"
+"""In the head of a crash dump (`faulthandler`), whose first frames are the user's own."""
 LOG_ROLES: Final = {
     Level.DEBUG: "log-debug",
     Level.INFO: "log-info",
@@ -29,7 +31,7 @@ LOG_ROLES: Final = {
 def around_error(entries: Sequence[LogEntry], room: int) -> Sequence[LogEntry]:
     """Lines around the last error, with the traceback that it is the end of; without an error the last lines.
 
-    `room`: as many at most, those at the error's end.
+    `room`: as many at most, those at the error's end; of a longer crash dump its head, and the error's last line.
     """
     ends = [place for place, entry in enumerate(entries) if entry.level is Level.ERROR]
     if not ends:
@@ -38,6 +40,10 @@ def around_error(entries: Sequence[LogEntry], room: int) -> Sequence[LogEntry]:
     while begin and entries[begin - 1].level is Level.ERROR:
         begin -= 1
     stop = min(len(entries), end + 1 + AFTER)
+    dumps = [place for place in range(begin, end) if NEWEST_FIRST in entries[place].text]
+    if dumps and stop - begin > room:
+        head = max(begin, dumps[0] - AFTER)
+        return (*entries[head : head + room - 1], entries[stop - 1])
     return entries[max(0, begin - BEFORE, stop - room) : stop]
 
 

@@ -21,6 +21,7 @@ from engine.telemetry.schema.messages import ENDED, JobState, Snapshot, Trends
 RARE: Final = (JobState.UNKNOWN, JobState.CANCELLED, JobState.PENDING, JobState.QUEUED)
 """States that a line without room leaves out while their count is 0."""
 DONE_TREND: Final = 16
+AT_WORK: Final = (JobState.STARTING, JobState.RUNNING)
 DONE: Final = (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
 
 
@@ -168,6 +169,7 @@ class StateStrip(Pane):
             return ((f" {self.glyphs.total} {self.glyphs.unknown}", "muted"),)
         done = sum(self._totals.rates[state] for state in DONE)
         left = sum(number for state, number in self._totals.counts.items() if state not in ENDED)
+        waiting = left - sum(self._totals.counts.get(state, 0) for state in AT_WORK)
         dot = (f" {self.glyphs.dot} ", "muted")
         parts: list[Span] = [(f" {self.glyphs.total} {format.count(self._totals.total)}", "strong"), dot]
         parts += [("done ", "muted"), (format.rate(done), "text")]
@@ -175,7 +177,7 @@ class StateStrip(Pane):
             parts += [(" ", ""), (line, "succeeded")]
         least = self._least if left and self._totals.queue_full else ""
         parts += [dot, ("left ", "muted"), (least + format.count(left), "text")]
-        if left and done > 0:
+        if waiting and done > 0:  # the last ones take what they take, however fast others came before
             parts += [dot, ("ETA ", "muted"), (least + format.span(left / done), "text")]
         return spread(parts, self._oldest(), width)
 

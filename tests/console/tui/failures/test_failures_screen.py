@@ -163,3 +163,13 @@ def test_without_log_lines_the_reason_is_told() -> None:
     lines = [plain(line) for line in sample_lines(failure, None, [], status, UNICODE, 60, 20)]
     assert " hosts     i-0ab31c44" in lines
     assert lines[-1] == f" {status}"
+
+
+def test_of_a_long_crash_dump_the_head_and_the_end_are_shown() -> None:
+    head = ("Fatal Python error: Segmentation fault", "Current thread 0x7f (most recent call first):")
+    frames = tuple(f'  File "{name}.py", line 1 in {name}' for name in ("price", *("runner",) * 30))
+    told = entries("INFO begins", *head, *frames, "runner: died (signal 11) while running, ran 0.1 s: exit 1")
+    shown = [entry.text for entry in around_error(told, 10)]
+    assert len(shown) == 10
+    assert shown[:3] == [*head, frames[0]]
+    assert shown[-1].startswith("runner: died")

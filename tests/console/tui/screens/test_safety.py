@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from textual.widgets import Button
+from textual.widgets import Button, Static
 
 from console.tui.app import ConsoleApp
 from console.tui.preferences import Preferences
@@ -74,6 +74,14 @@ async def test_the_harmless_button_says_that_the_job_keeps_running() -> None:
         assert labels == ["Keep running", "End 1 job (y)"]
         assert [button.has_class("-dangerous") for button in app.screen.query(Button)] == [False, True]
         assert "esc keep running" in str(app.screen.query_one("#keys").render())
+
+
+@pytest.mark.parametrize(("key", "said"), [("j", "its client sees it as failed"), ("*", "clients see them as failed")])
+async def test_one_job_has_one_client(key: str, said: str) -> None:
+    async with running(WatchedSource(may_control=True)) as (app, pilot):
+        await pilot.press(key, "K")
+        assert isinstance(app.screen, Dialog)
+        assert said in " ".join(str(line.render()) for line in app.screen.query(Static))
 
 
 @pytest.mark.long

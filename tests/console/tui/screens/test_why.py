@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -87,6 +88,17 @@ async def test_it_asks_until_the_answer_is_there_and_not_again_before_r(monkeypa
         await later(app, pilot)
         assert "nothing is stuck" in why(app).verdict.text
         assert "nothing needs to be done" in why(app).remedies.text
+
+
+@pytest.mark.parametrize("link", [LinkState.CONNECTING, LinkState.LOST])
+async def test_aws_is_not_said_to_be_asked_while_the_engine_is_out_of_reach(link: LinkState) -> None:
+    source = AskedSource(UNDER_WAY)
+    source.link = replace(source.link, state=link)
+    async with running(source) as (app, pilot):
+        await pilot.press("w")
+        await beats(app, pilot)
+        assert "asking AWS" not in why(app).verdict.text
+        assert "out of reach" in why(app).verdict.text
 
 
 async def test_each_check_is_shown_as_it_comes_and_nothing_is_called_well_meanwhile() -> None:

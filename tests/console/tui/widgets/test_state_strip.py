@@ -36,6 +36,15 @@ async def test_what_is_left_is_a_lower_bound_while_the_scheduler_may_hold_more()
     assert "left ≥1,179 · ETA ≥28s" in lines[4]
 
 
+async def test_the_pace_of_those_before_tells_nothing_of_the_last_ones_that_run() -> None:
+    strip = StateStrip()
+    counts = {JobState.RUNNING: 3, JobState.STARTING: 1, JobState.SUCCEEDED: 500}
+    shown = snapshot_of(manager_view(counts=counts, rates={JobState.SUCCEEDED: 41.0}))
+    lines = await draw_pane(strip, lambda: strip.show(shown), 120, 5)
+    assert "left 4" in lines[4]
+    assert "ETA" not in lines[4]
+
+
 async def test_nothing_is_left_of_nothing_whatever_the_scheduler_holds() -> None:
     strip = StateStrip()
     shown = snapshot_of(manager_view(counts={JobState.SUCCEEDED: 5}, queue_full=True))
