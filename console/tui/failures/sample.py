@@ -60,7 +60,7 @@ def sample_lines(
     facts = list(_facts(failure, record, glyphs, cells))
     log = around_error(entries, max(4, room - len(facts) - 1))
     shown: list[Line] = [_log_line(entry) for entry in log]
-    return [*facts, EMPTY, *(shown or [((f" {clean(status)}", "muted"),)])]
+    return [*facts, EMPTY, *(shown or [((f" {part}", "muted"),) for part in folded(clean(status), cells - 2)])]
 
 
 def _facts(failure: Failure, record: JobRecord | None, glyphs: Glyphs, cells: int) -> Iterator[Line]:

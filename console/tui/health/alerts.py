@@ -6,7 +6,7 @@ Made from what the engine counted, so that they are right however many jobs ther
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from console import format
@@ -71,9 +71,12 @@ def alerts(
 
 
 def alerts_of(state: ConsoleState, *, note: str = "", logs: LogStatus | None = None) -> list[Alert]:
-    """Alerts of what a console shows at present."""
+    """Alerts of what a console shows at present: muted when they are those of the last snapshot that came.
+
+    Before all others stands how the console's own engine ended.
+    """
     view = state.view
-    return alerts(
+    told = alerts(
         state.replica.snapshot,
         manager=view.manager,
         note=note,
@@ -82,6 +85,10 @@ def alerts_of(state: ConsoleState, *, note: str = "", logs: LogStatus | None = N
         logs=logs,
         may_control=state.may_write,
     )
+    ended = state.own.ended() if state.own else ""
+    if state.stale:
+        told = [replace(alert, role="muted", advice="") for alert in told]
+    return [Alert("error", ended), *told] if ended else told
 
 
 def count_stuck(views: Iterable[ManagerView], own: int | None) -> int | None:

@@ -50,9 +50,14 @@ def _wait(manager: ManagerView) -> str:
 def _describe_scheduler(scheduler: Link, links: Iterable[Link]) -> str:
     if scheduler.heard_at is not None:
         return f"the scheduler does not answer: {scheduler.detail}"
-    others = [link for link in links if link is not scheduler]
+    others = [link for link in links if link is not scheduler and not _waits_with_it(link)]
     bad = [link.detail for link in others if not link.up or link.degraded]
     if bad:
         return f"not connected to the scheduler yet: {bad[0]}"
     doing = "it looks for jobs of an earlier start" if others else "it checks the queue, the bucket and its lease"
     return f"not connected to the scheduler yet: {doing}"
+
+
+def _waits_with_it(link: Link) -> bool:
+    """Object storage's address comes from the scheduler."""
+    return link.id == LinkId.OBJECT_STORAGE and not link.up and link.heard_at is None

@@ -12,7 +12,7 @@ from console import format
 from console.foreign_text import clean
 from console.tui.drawing.glyphs import UNICODE, Glyphs
 from console.tui.drawing.spans import EMPTY, Line, Span, fit, fit_line, line_width, plain, width
-from console.tui.drawing.wrapping import folded_spans
+from console.tui.drawing.wrapping import folded, folded_spans
 from console.tui.logs.log_buffer import LogBuffer, LogEntry
 from console.tui.logs.log_levels import Level
 from console.tui.logs.log_reader import LogCursor
@@ -213,7 +213,8 @@ class LogView(Pane):
         """Entries on screen, wrapped or cut; else the reason why there are none."""
         entries = self.reader.visible()
         if not entries:
-            return [EMPTY, ((f"   {self._why_empty()}", "muted"),)]
+            why = folded(self._why_empty(), width - 6)
+            return [*([EMPTY] if len(why) < height else []), *(((f"   {part}", "muted"),) for part in why)]
         self._make_room(entries, width)
         if not self.wrap:
             return [self._line(entry, width) for entry in entries]

@@ -135,12 +135,11 @@ class Dashboard(GroupsBoard):
             self._ask_window.reset()
 
     def _show_alert(self) -> None:
-        view, own = self.state.view, self.state.own
-        note = view.take_note() or (own.ended() if own else "")
+        note = self.state.view.take_note()
         if note or self._note_is_old():
             self._noted = (self.state.view.now, note)
         told = alerts_of(self.state, note=self._noted[1], logs=self.logs.buffer.kind)
-        self.alert.show(told, with_keys=not self.state.recorded, stale=self.state.stale)
+        self.alert.show(told, with_keys=not self.state.recorded)
 
     _noted = (0.0, "")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from textwrap import wrap
 from typing import Final
 
 import msgspec
@@ -13,6 +12,7 @@ from console import format
 from console.foreign_text import clean
 from console.tui.drawing.glyphs import Glyphs
 from console.tui.drawing.spans import EMPTY, Line, fit
+from console.tui.drawing.wrapping import folded as fold_words
 from console.tui.stack.run import Run, RunOutcome, RunStep
 from console.tui.widgets.resource_table import ResourceHealth, health
 from provisioner.json_schema import ChangeReport, FieldChangeReport, PlanReport, RemainsReport, ResourceReport
@@ -149,5 +149,5 @@ def _left(left: RemainsReport, cells: int) -> Iterator[Line]:
 
 def folded(text: str, cells: int, role: str, indent: str, before: str = "") -> list[Line]:
     """Lines of at most `cells` of a foreign text; all but the first begin with `indent`, and all with `before`."""
-    parts = wrap(clean(text), max(12, cells), subsequent_indent=indent, break_on_hyphens=False) or [""]
-    return [((before + part, role),) for part in parts]
+    parts = fold_words(clean(text), max(12, cells) - len(indent))
+    return [((before + (indent if place else "") + part, role),) for place, part in enumerate(parts)]

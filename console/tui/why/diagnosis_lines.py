@@ -44,9 +44,10 @@ def verdict_lines(diagnosis: Diagnosis, waiting: Line, glyphs: Glyphs, cells: in
         (f" {glyphs.of_verdict(diagnosis.kind)} ", role),
         (clean(diagnosis.verdict), f"{role} strong" if is_healthy else role),
         (f"  ({clean(diagnosis.certainty)})" if diagnosis.certainty else "", "muted"),
-        *(((f" {glyphs.dot} ", "muted"), *waiting) if waiting else ()),
     )
-    lines = [head, *_folded(diagnosis.text, "text", cells)]
+    whole: Line = (*head, (f" {glyphs.dot} ", "muted"), *waiting) if waiting else head
+    heads = [whole] if line_width(whole) <= cells else [head, ((" ", ""), *waiting)]
+    lines = [*heads, *_folded(diagnosis.text, "text", cells)]
     return [*lines, *_folded(f"AWS says: {diagnosis.reason}", "warning", cells)] if diagnosis.reason else lines
 
 

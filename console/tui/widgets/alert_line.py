@@ -26,9 +26,9 @@ class AlertLine(Pane):
     _alerts: Sequence[Alert] = ()
     _with_keys = True
 
-    def show(self, alerts: Sequence[Alert], *, with_keys: bool = True, stale: bool = False) -> None:
-        """Set the alerts, the worst first. `stale`: they are those of the last snapshot that came."""
-        self._alerts, self._with_keys, self.stale = alerts, with_keys, stale
+    def show(self, alerts: Sequence[Alert], *, with_keys: bool = True) -> None:
+        """Set the alerts, the worst first."""
+        self._alerts, self._with_keys = alerts, with_keys
         high = max(1, min(MOST_LINES, len(self.draw(self.size.width, MOST_LINES))))
         if self.size.height and self.size.height != high:
             self.styles.height = high

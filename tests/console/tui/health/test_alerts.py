@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from console.tui.actions import ACTIONS
-from console.tui.health.alerts import Alert, alerts, describe_drain
+from console.tui.health.alerts import Alert, alerts, alerts_of, describe_drain
+from console.tui.state import ConsoleState, EngineOwnership
 from engine.model import Link, LinkId, QuotaId
 from engine.telemetry.schema.messages import Budget, BudgetView, JobState, LogStatus, ManagerView, Quota, Snapshot
+from tests.support.console.frozen_console import lost
 from tests.support.console.single_pane import manager_view, snapshot_of
 from tests.support.console.widget_samples import NOW
 
@@ -96,3 +98,14 @@ def test_a_hundred_thousand_jobs_are_counted_by_the_engine() -> None:
     view = manager_view(counts={JobState.RUNNABLE: 100_000}, blocked=100_000, stuck=1, stuck_reason="CAPACITY")
     [alert] = alerts(Snapshot(NOW, (view,), snapshot_of().vitals, 100_000, True))
     assert alert.text == "100,000 jobs wait behind CAPACITY"
+
+
+def test_the_end_of_the_own_engine_is_told_first_and_what_it_said_before_is_muted() -> None:
+    source = lost()
+    state = ConsoleState(source, "demo")
+    state.own = EngineOwnership(lambda: "the engine ended with exit code 1; its log: here")
+    first, *others = alerts_of(state)
+    assert (first.role, first.text) == ("error", "the engine ended with exit code 1; its log: here")
+    assert others
+    assert {alert.role for alert in others} == {"muted"}
+    assert not [alert for alert in others if "acknowledges" in alert.key]

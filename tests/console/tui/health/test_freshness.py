@@ -14,6 +14,7 @@ LOST = Link("scheduler", False, 0.0, "no echo for 20 s", id=LinkId.SCHEDULER, he
 UP = Link("scheduler", True, 0.0, "tcp://a:1", id=LinkId.SCHEDULER)
 THROTTLED = Link("AWS Batch reads", True, 0.0, "AWS throttles ListJobs", id=LinkId.BATCH, degraded=True)
 READS = Link("AWS Batch reads", True, 0.0, "eu-west-1", id=LinkId.BATCH)
+STORAGE = Link("object storage", False, 0.0, "not connected yet", id=LinkId.OBJECT_STORAGE)
 S3 = Link("S3", False, 0.0, "can't be reached", id=LinkId.S3)
 
 
@@ -36,6 +37,8 @@ def test_states_are_stale_only_while_batch_does_not_answer() -> None:
     [
         ((NEW, THROTTLED), "not connected to the scheduler yet: AWS throttles ListJobs"),
         ((NEW, READS), "not connected to the scheduler yet: it looks for jobs of an earlier start"),
+        ((NEW, STORAGE, READS), "not connected to the scheduler yet: it looks for jobs of an earlier start"),
+        ((NEW, STORAGE), "not connected to the scheduler yet: it checks the queue, the bucket and its lease"),
         ((NEW,), "not connected to the scheduler yet: it checks the queue, the bucket and its lease"),
         ((LOST,), "the scheduler does not answer: no echo for 20 s"),
         ((UP, S3), "S3 is down: can't be reached"),

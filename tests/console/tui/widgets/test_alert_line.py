@@ -34,9 +34,3 @@ async def test_a_recording_names_no_key_that_does_nothing_there() -> None:
     pane = AlertLine()
     lines = await draw_pane(pane, lambda: pane.show([Alert("failed", "3 new failures", "a")], with_keys=False), 100, 1)
     assert [line.rstrip() for line in lines] == [" ▲ 3 new failures"]
-
-
-async def test_alerts_of_an_engine_that_is_out_of_reach_are_muted() -> None:
-    pane = AlertLine()
-    await draw_pane(pane, lambda: pane.show([Alert("failed", "3 new failures", "F")], stale=True), 100, 1)
-    assert {role for line in pane.lines for text, role in line if text.strip()} == {"muted"}
