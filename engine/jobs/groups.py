@@ -20,6 +20,8 @@ from engine.telemetry.tally.fit import FitTally
 from engine.telemetry.tally.group_tally import GroupTally, enter_job, leave_job, move_job
 from engine.telemetry.tally.usage import Amount, Rate, UsageMeter, add_run, begin_run, drop_run, rate_of
 
+MEASURED_RUN_S: Final = 1.0
+"""A shorter run tells no cores: CPU seconds are of its whole process, whose start takes longer than the function."""
 GROUPS_KEPT: Final = 2_000
 """Of each kind; then the one that ended longest ago becomes part of `OTHERS`."""
 
@@ -244,7 +246,7 @@ class JobGroups:
         if place.keys[_REASON] == _OUT_OF_MEMORY:
             fit.add_exhausted()
         elif demand is not None and peak_bytes and job.state is JobState.SUCCEEDED:
-            cores = job.cpu_s / took_s if took_s and job.cpu_s else None
+            cores = job.cpu_s / took_s if took_s and took_s >= MEASURED_RUN_S and job.cpu_s else None
             fit.add(demand.vcpus, demand.gib, peak_bytes, cores)
 
     def _count_retries(self, job: Groupable, was: Grouped) -> None:

@@ -14,6 +14,8 @@ from engine.telemetry.tally.forecast import LEAST_ENDED
 
 FACTOR: Final = 3
 """Times the p95 of the function's runs."""
+LEAST_S: Final = 30.0
+"""A job that runs for less is none, however fast others are: its start is in it, and the time to see its end."""
 LOOK_S: Final = 5.0
 
 
@@ -65,8 +67,8 @@ class Stragglers:
         if group is None or group.runs.count < LEAST_ENDED:
             return
         [p95] = group.runs.quantiles(0.95)
-        running = self._running[function]
-        late = [task_id for task_id, since in takewhile(lambda each: now - each[1] > FACTOR * p95, running.items())]
+        running, most_s = self._running[function], max(LEAST_S, FACTOR * p95)
+        late = [task_id for task_id, since in takewhile(lambda each: now - each[1] > most_s, running.items())]
         for task_id in late:
             del running[task_id]
             self.found.add(task_id)

@@ -68,7 +68,8 @@ class GroupTable(ListTable[JobGroup]):
         answer, place = self.groups.answer, super().footer()
         if answer is not None and answer.matching > len(answer.groups):
             place = ((f"first {format.count(len(answer.groups))} ", "muted"), *place)
-        return (*self._fit(self.inner_width - line_width(place) - BORDER), *place)
+        fit = self._fit(self.inner_width - line_width(place) - BORDER)
+        return (*fit, *place) if place else fit[:-1]
 
     def _fit(self, cells: int) -> Line:
         """What the selected function asks for and uses, as far as it has room; else of the first with advice."""

@@ -173,11 +173,13 @@ class SnapshotBuilder:
             registry.drop_changes()
 
     def sample_trends(self) -> None:
-        """Take a sample of the counts into the trends."""
+        """Take a sample of the counts into the trends, and find stragglers: not while no job's end could be seen."""
         now = self.clock()
-        for registry in self.registries:
+        for manager in self.managers.values():
+            registry = manager.registry
             registry.trends.sample(now, registry.counts)
-            registry.find_stragglers()
+            if not manager.introspection.states_stale:
+                registry.find_stragglers()
 
     def note_viewer(self) -> None:
         """A viewer is there: backends may read from AWS what serves viewers only."""

@@ -226,6 +226,15 @@ def test_a_job_that_runs_three_times_the_p95_is_a_straggler_until_it_ends(manage
     assert not any(row.straggles for row in managed.registry.rows())
 
 
+def test_a_job_of_a_fast_function_is_no_straggler_while_it_may_just_have_started(managed: Managed) -> None:
+    for number in range(20):
+        run(managed, number, 0.01)
+    begin(managed, 100)
+    managed.clock.now += 29
+    managed.registry.find_stragglers()
+    assert not any(row.straggles for row in managed.registry.rows())
+
+
 def test_viewers_hear_of_a_new_straggler(managed: Managed) -> None:
     for number in range(20):
         run(managed, number, 1.0)

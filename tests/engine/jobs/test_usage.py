@@ -262,6 +262,16 @@ def test_a_function_tells_what_it_asks_for_and_uses(managed: Managed) -> None:
     assert (fit.advised_mib, fit.times_as_many) == (512, 8.0)
 
 
+def test_a_run_that_is_over_at_once_tells_no_cores(managed: Managed) -> None:
+    for number in range(20):
+        begin(managed, number)
+        managed.clock.now += 10
+        end(managed, number, 0.001, peak_bytes=22 * MIB, cpu_s=0.4)
+    fit = group_of(managed, "price").fit
+    assert fit is not None
+    assert fit.p95_cores is None
+
+
 def test_below_twenty_jobs_nothing_is_advised(managed: Managed) -> None:
     use(managed, 0, 19, 212)
     fit = group_of(managed, "price").fit

@@ -14,7 +14,7 @@ from engine.telemetry.server.publisher import Publisher
 from engine.telemetry.server.snapshot_builder import REPLICATED_AGAIN, SnapshotBuilder
 from engine.telemetry.server.sockets import Sockets
 from engine.telemetry.server.vitals import Vitals
-from tests.support.engine.managed_tasks import Managed
+from tests.support.engine.managed_tasks import Managed, begin, run
 from tests.support.socket_places import short_folder
 
 
@@ -117,3 +117,16 @@ async def test_a_listener_that_stands_still_misses_ticks_instead_of_piling_them_
         context.destroy(linger=0)
         await sockets.close()
     assert 0 < heard < 100
+
+
+def test_nothing_straggles_while_batch_does_not_tell_whether_it_has_ended(listening: Listening) -> None:
+    managed = listening.managed
+    for number in range(20):
+        run(managed, number, 1.0)
+    begin(managed, 100)
+    managed.clock.now += 60
+    builder = SnapshotBuilder([managed], Vitals("0.1"), clock=managed.clock)
+    for stale, straggles in ((True, False), (False, True)):
+        managed.introspection.states_stale = stale
+        builder.sample_trends()
+        assert any(row.straggles for row in managed.registry.rows()) is straggles
