@@ -288,6 +288,7 @@ class AWSHPCWorkerManager:
             raise NotDrained(left)
 
     async def _drain(self) -> bool:
+        self._tasks.hold_back()
         logger.info("draining: %d tasks in flight, %d queued go back", self._tasks.slots_used, self._tasks.queued)
         drained = asyncio.create_task(self._tables.drain(self._drain_timeout, self._table))
         cut_short = asyncio.create_task(self._cut_short.wait())

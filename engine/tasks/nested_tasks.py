@@ -51,6 +51,10 @@ class NestedTasks:
         self._ranks[record.task_id] = rank
         return rank
 
+    def rank(self, record: TaskRecord) -> int:
+        """Place in the queue of a task that has arrived."""
+        return self._ranks.get(record.task_id, record.task.priority)
+
     def follow(self, record: TaskRecord, before: TaskState) -> None:
         """Note that a task has entered another state."""
         if record.holds_slot:

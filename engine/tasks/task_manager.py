@@ -25,7 +25,7 @@ from engine.tasks.nested_tasks import NestedTasks
 from engine.tasks.task_events import TaskEvents
 from engine.tasks.task_loader import TaskLoader
 from engine.tasks.task_queue import TaskQueue
-from engine.tasks.task_record import ENDING, TaskRecord, TaskState, requested_shape
+from engine.tasks.task_record import ENDING, UNSENT, TaskRecord, TaskState, requested_shape
 from engine.tasks.task_steps import TaskSteps
 from engine.tasks.wishes import BrokenWish
 
@@ -298,6 +298,16 @@ class AWSHPCTaskManager:
         """Forget what was delivered once a barrier proved that it was received. Raises what `barrier` raises."""
         await self._deliveries.settle(barrier, self._backend.forget, self._on_confirmed)
 
+    def hold_back(self) -> None:
+        """Start nothing more; what has no job yet waits in the queue again, whatever it waited for.
+
+        Nested tasks go on: a job that runs may need their results to end.
+        """
+        self._accepting = False
+        for record in list(self._records.values()):
+            if record.state in UNSENT and not record.is_nested and self._backend.take_back(record.task_id):
+                self._queue_again(record)
+
     async def drain(self, timeout: float | None) -> bool:
         """Start nothing more and wait until what runs is delivered and confirmed. False after `timeout` seconds."""
         self._accepting = False
@@ -361,7 +371,14 @@ class AWSHPCTaskManager:
         else:
             self._loads.pop(record.task_id, None)
             work = replace(work, shape=record.shape, company=self._company(), following=len(self._loads))
-            self._submit(record, work)
+            if self._accepting or record.is_nested:
+                self._submit(record, work)
+            else:
+                self._queue_again(record)
+
+    def _queue_again(self, record: TaskRecord) -> None:
+        self._enter(record, TaskState.QUEUED)
+        self._queue.push(record.task_id, self._nested.rank(record))
 
     def _company(self) -> int:
         """As many as may stand free without harm: 3 % of the slots on average, while others wait for them."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from container.batch_job_protocol import nesting_task
 from engine.aws.batch_states import BatchState
 from engine.aws.limits import MIB
 from engine.messages import TaskArrived
@@ -22,7 +23,7 @@ class TaskState(StrEnum):
     """State of a task between the scheduler and AWS Batch."""
 
     QUEUED = "queued"
-    """Waits for a slot or for room in the byte budget; can be cancelled or taken back by the balancer."""
+    """Waits for a slot, for room in the byte budget or for the end of a drain; can be cancelled or taken back."""
     LOADING = "loading"
     """Holds a slot; its bytes are being read from Scaler's object storage."""
     COLLECTING = "collecting"
@@ -45,6 +46,8 @@ class TaskState(StrEnum):
     """Nothing is left of it here."""
 
 
+UNSENT: Final = frozenset({TaskState.COLLECTING, TaskState.PAUSED})
+"""The states of a task that the backend has, and has no job for."""
 _LIVE: Final = frozenset({TaskState.COLLECTING, TaskState.PAUSED, TaskState.SUBMITTED, TaskState.ADOPTING})
 _MAY_FOLLOW: Final[dict[TaskState, frozenset[TaskState]]] = {
     # CANCELLING: a predecessor's job may have it
@@ -53,6 +56,7 @@ _MAY_FOLLOW: Final[dict[TaskState, frozenset[TaskState]]] = {
     ),
     TaskState.LOADING: frozenset(
         {
+            TaskState.QUEUED,  # held back by a drain, as those below
             TaskState.COLLECTING,
             TaskState.PAUSED,
             TaskState.ADOPTING,
@@ -62,7 +66,12 @@ _MAY_FOLLOW: Final[dict[TaskState, frozenset[TaskState]]] = {
             TaskState.ENDED,
         }
     ),
-    **{state: _LIVE - {state} | {TaskState.CANCELLING, TaskState.TERMINATING, TaskState.DELIVERING} for state in _LIVE},
+    **{
+        state: _LIVE - {state}
+        | {TaskState.CANCELLING, TaskState.TERMINATING, TaskState.DELIVERING}
+        | ({TaskState.QUEUED} if state in UNSENT else frozenset())
+        for state in _LIVE
+    },
     # SUBMITTED, ADOPTING: the backend could not end its job, which goes on
     TaskState.CANCELLING: frozenset({TaskState.SUBMITTED, TaskState.ADOPTING, TaskState.ENDED}),
     TaskState.TERMINATING: frozenset(
@@ -106,6 +115,11 @@ class TaskRecord:
     def task_id(self) -> bytes:
         """The task's id, 16 raw bytes."""
         return self.task.task_id
+
+    @property
+    def is_nested(self) -> bool:
+        """A job submitted it, and may wait for it."""
+        return nesting_task(self.task.client_id) is not None
 
     @property
     def holds_slot(self) -> bool:

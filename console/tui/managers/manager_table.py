@@ -68,8 +68,8 @@ class ManagerTable(ListTable[ManagerRow]):
         """Columns from left to right."""
         return [
             Column("tab", "", 2, self._tab, 0),
-            Column("engine", "ENGINE", 14, lambda row: (clean(row.engine.engine_name), "text"), 2, grow=1, most=24),
-            Column("manager", "MANAGER", 14, self._manager, 1, grow=1, most=24),
+            Column("engine", "ENGINE", 13, lambda row: (clean(row.engine.engine_name), "text"), 2, grow=1, most=24),
+            Column("manager", "MANAGER", 13, self._manager, 1, grow=1, most=24),
             Column("light", "LIGHT", 18, self._light, 0, grow=1, most=28),
             Column("queue", "QUEUE", 14, lambda row: self._text(row, "queue"), 7, grow=1, most=30),
             Column("region", "REGION", 10, lambda row: self._text(row, "region"), 9),

@@ -9,6 +9,7 @@ from typing import Final
 from console import format
 from console.foreign_text import clean
 from console.tui.drawing.glyphs import LOOKS, Glyphs
+from console.tui.health.freshness import WITH_BATCH
 from console.tui.screens.dialog import GLUE, Dialog, Option, facts
 from console.tui.state import ConsoleState
 from engine.telemetry.schema.messages import JobRow, JobState
@@ -89,7 +90,7 @@ def _moved(state: ConsoleState) -> str:
 
 def confirm_drain(state: ConsoleState) -> Dialog[bool]:
     """Dialog before the shown managers are drained."""
-    used = sum(manager.slots_used for manager in state.shown_managers)
+    used = sum(manager.counts.get(each, 0) for manager in state.shown_managers for each in WITH_BATCH)
     names = ", ".join(manager.manager for manager in state.shown_managers)
     details = {
         "engine": _engine(state),

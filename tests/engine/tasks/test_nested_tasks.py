@@ -103,3 +103,12 @@ async def test_slots_are_lent_up_to_a_bound_that_is_told(caplog: pytest.LogCaptu
 @pytest.mark.parametrize("client", [b"Client|quant|0", b"", b"Client|job-zz|0", b"Client|job-" + b"0" * 31 + b"|0"])
 def test_a_client_of_another_name_is_no_jobs(client: bytes) -> None:
     assert nesting_task(client) is None
+
+
+async def test_a_nested_task_is_not_held_back_for_its_parent_may_wait_for_it() -> None:
+    bench = Bench(slots=3)
+    await bench.arrive("a")
+    await bench.submitted("a")
+    await nest(bench, "a", "a1")
+    bench.tasks.hold_back()
+    assert bench.tasks.slots_used == 2

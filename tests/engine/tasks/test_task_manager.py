@@ -123,6 +123,24 @@ async def test_a_drain_starts_nothing_more_and_ends_when_the_last_result_is_conf
     assert (early, await drain, bench.backend.names) == (False, True, ["a"])
 
 
+async def test_what_has_no_job_yet_is_held_back_for_a_drain_and_starts_after_it() -> None:
+    bench = Bench(slots=3)
+    await bench.arrive("a", "b", "c")
+    await bench.submitted("a")
+    bench.tasks.on_paused("ExpiredToken")
+    bench.tasks.hold_back()
+    bench.tasks.on_resumed()
+    assert bench.tasks.slots_used == 1
+    assert sorted(bench.backend.cancelled) == sorted(map(task_id, ("b", "c")))
+    assert bench.backend.names == ["a", "b", "c"]
+    await bench.finish("a")
+    await bench.confirm()
+    assert await bench.tasks.drain(None)
+    bench.tasks.accept()
+    await settle()
+    assert bench.backend.names == ["a", "b", "c", "b", "c"]
+
+
 async def test_a_drain_that_takes_too_long_says_so() -> None:
     bench = Bench()
     await bench.arrive("a")
