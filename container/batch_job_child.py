@@ -20,7 +20,7 @@ import tempfile
 import threading
 import types
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -44,6 +44,8 @@ from batch_job_scaler import SchedulerAddress, introduce_task
 _LACKING: Final = re.compile(r"Can't get attribute '(?P<name>[^']+)' on <module '(?P<module>[^']+)'")
 """Python's words about what pickle refers to by name: its exception has no fields that tell."""
 
+FIRST_TO_GO: Final = 1000
+"""The `oom_score_adj` of a packed task's process."""
 RSS_UNIT: Final = 1 if sys.platform == "darwin" else 1024
 """Bytes of the unit in which the system tells resident memory."""
 _BUFFERED: Final = (io.BufferedWriter, io.BufferedRandom, io.BufferedRWPair)
@@ -70,6 +72,15 @@ class Payload:
 
 
 @dataclass(frozen=True)
+class LoadedFunction:
+    """A client's serializer and function, and the exception classes that were there before them."""
+
+    serializer: Any
+    function: Callable[..., object]
+    classes_before: frozenset[type[BaseException]]
+
+
+@dataclass(frozen=True)
 class _Task:
     """The loaded objects, and the exception classes that came with them."""
 
@@ -86,31 +97,50 @@ def run_child(payload: Payload, control: socket.socket, stdout: int, stderr: int
     """
     channel = TaskChannel(control, door)
     try:
-        _take_over_process(stdout, stderr)
+        take_over_process(stdout, stderr)
         if payload.is_packed:
-            _stand_apart(payload.folder)
+            stand_apart(payload.folder, FIRST_TO_GO)
         introduce_task(payload.task_id, payload.scheduler)
-        _search_first(payload.code)
-        outcome, body = _answer(payload, channel)
-        _flush()
-        channel.send(MessageKind.OUTCOME, _measured(outcome).encode())
-        channel.send(MessageKind.BODY, body)
-        del body  # the runner has it
-        _end_program(lambda what: channel.send(MessageKind.CLOSING, what.encode()))
-        os._exit(0)
+        search_first(payload.code)
+        _run(lambda: _load(payload), channel)
     finally:
         os._exit(1)  # the runner is gone
 
 
-def _take_over_process(stdout: int, stderr: int) -> None:
-    """A process like a fresh one: default signals, its own output, an empty `__main__`, no arguments."""
+def run_loaded(
+    loaded: LoadedFunction,
+    arguments: Sequence[bytes],
+    task: tuple[bytes, SchedulerAddress],
+    channel: TaskChannel,
+    output: tuple[int, int],
+) -> NoReturn:
+    """Become the process of a task (its id, and its scheduler) whose function is loaded here already."""
+    try:
+        redirect(*output)
+        stand_apart("", FIRST_TO_GO)
+        introduce_task(*task)
+        _run(lambda: _with_arguments(loaded, arguments), channel)
+    finally:
+        os._exit(1)
+
+
+def _run(load: Callable[[], _Task], channel: TaskChannel) -> NoReturn:
+    outcome, body = _answer(load, channel)
+    flush()
+    channel.send(MessageKind.OUTCOME, _measured(outcome).encode())
+    channel.send(MessageKind.BODY, body)
+    del body  # the runner has it
+    _end_program(lambda what: channel.send(MessageKind.CLOSING, what.encode()))
+    os._exit(0)
+
+
+def take_over_process(stdout: int, stderr: int) -> None:
+    """Make a process like a fresh one: default signals, its own output, an empty `__main__`, no arguments."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
-    for source, target in ((os.open(os.devnull, os.O_RDONLY), 0), (stdout, 1), (stderr, 2)):
-        os.dup2(source, target)
-        os.close(source)
+    redirect(stdout, stderr)
     sys.stdin = sys.__stdin__ = os.fdopen(0, encoding="utf-8", closefd=False)
     sys.stdout = sys.__stdout__ = _writer(1)
     sys.stderr = sys.__stderr__ = _writer(2)
@@ -120,6 +150,13 @@ def _take_over_process(stdout: int, stderr: int) -> None:
     _leave_behind_what_is_the_runners()
 
 
+def redirect(stdout: int, stderr: int) -> None:
+    """Take no input, and these descriptors as the standard ones."""
+    for source, target in ((os.open(os.devnull, os.O_RDONLY), 0), (stdout, 1), (stderr, 2)):
+        os.dup2(source, target)
+        os.close(source)
+
+
 def _leave_behind_what_is_the_runners() -> None:
     """Neither its finalizers nor its open files are ended by this process, and no page of them is copied."""
     for finalizer in list(getattr(weakref.finalize, "_registry", ())):
@@ -127,7 +164,7 @@ def _leave_behind_what_is_the_runners() -> None:
     gc.freeze()
 
 
-def _search_first(folders: tuple[str, ...]) -> None:
+def search_first(folders: tuple[str, ...]) -> None:
     """Look for modules there first, in programs that the task starts, too."""
     if folders:
         sys.path[:0] = folders
@@ -136,12 +173,12 @@ def _search_first(folders: tuple[str, ...]) -> None:
         importlib.invalidate_caches()
 
 
-def _stand_apart(folder: str) -> None:
+def stand_apart(folder: str, oom_score_adj: int) -> None:
     """Be a process group, and what the kernel ends for memory before the runner; have an own temporary folder."""
     with contextlib.suppress(OSError):
         os.setpgid(0, 0)
     with contextlib.suppress(OSError):  # https://man7.org/linux/man-pages/man5/proc_pid_oom_score_adj.5.html
-        Path("/proc/self/oom_score_adj").write_text("1000")
+        Path("/proc/self/oom_score_adj").write_text(str(oom_score_adj))
     if folder:
         os.environ["TMPDIR"] = folder
         tempfile.tempdir = None  # asked for anew
@@ -175,7 +212,7 @@ def _end_program(tell: Callable[[str], None]) -> None:
         with contextlib.suppress(BaseException):
             if end is not None:
                 end()
-    _flush()
+    flush()
 
 
 def _threads_left() -> str:
@@ -214,10 +251,10 @@ def _place_in_order(file: io.IOBase) -> int:
     return 0 if type(file) is io.TextIOWrapper else 2 if type(file) in _BUFFERED else 1
 
 
-def _answer(payload: Payload, channel: TaskChannel) -> _Answer:
+def _answer(load: Callable[[], _Task], channel: TaskChannel) -> _Answer:
     try:
-        with _UserCode(channel):
-            task = _load(payload)
+        with UserCode(channel):
+            task = load()
     except BaseException as error:
         return _unloadable(error, channel)
     return _call(task, channel)
@@ -227,20 +264,20 @@ def _call(task: _Task, channel: TaskChannel) -> _Answer:
     packer = ExceptionPacker(task.client_classes)
     channel.send(MessageKind.PHASE, Phase.RUNNING.value.encode())
     try:
-        with _UserCode(channel):
+        with UserCode(channel):
             result = task.function(*task.arguments)
     except BaseException as error:
         return _failed(error, Phase.RUNNING, packer, channel)
     channel.send(MessageKind.PHASE, Phase.RETURNING.value.encode())
     try:
-        with _UserCode(channel):
+        with UserCode(channel):
             body = _serialized(task, result)
     except BaseException as error:
         return _failed(error, Phase.RETURNING, packer, channel)
     return ChildOutcome(ResultStatus.SUCCESS, Phase.RETURNING, type(result).__name__), body
 
 
-class _UserCode:
+class UserCode:
     """Around every place that runs user code: a process that it forked ends when it comes out of there."""
 
     def __init__(self, channel: TaskChannel) -> None:
@@ -321,7 +358,7 @@ def _hint(error: BaseException) -> str:
 def _notes(error: BaseException, channel: TaskChannel) -> list[str]:
     """The traceback, and the last lines that the task printed."""
     story = remote_traceback(error)
-    _flush()
+    flush()
     tail = channel.ask_tail()
     _log_where(error)
     return [story, tail] if tail else [story]
@@ -333,18 +370,28 @@ def _log_where(error: BaseException) -> None:
         print(traceback_without_values(error), file=sys.stderr, flush=True)
 
 
-def _flush() -> None:
+def flush() -> None:
+    """Write out what the standard streams still hold."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):  # user code may have closed or replaced them
             stream.flush()
 
 
 def _load(payload: Payload) -> _Task:
-    before = exception_classes()
-    serializer = _SerializerUnpickler(io.BytesIO(payload.serializer)).load()
-    function = serializer.deserialize(payload.function)
-    arguments = tuple(_argument(serializer, data) for data in payload.arguments)
-    return _Task(serializer.serialize, function, arguments, frozenset(exception_classes() - before))
+    return _with_arguments(load_function(payload.serializer, payload.function), payload.arguments)
+
+
+def load_function(serializer: bytes, function: bytes) -> LoadedFunction:
+    """Rebuild a client's serializer and function. Raises whatever the client's code raises."""
+    before = frozenset(exception_classes())
+    rebuilt = _SerializerUnpickler(io.BytesIO(serializer)).load()
+    return LoadedFunction(rebuilt, rebuilt.deserialize(function), before)
+
+
+def _with_arguments(loaded: LoadedFunction, data: Sequence[bytes | LargeBytes]) -> _Task:
+    arguments = tuple(_argument(loaded.serializer, one) for one in data)
+    client_classes = frozenset(exception_classes() - loaded.classes_before)
+    return _Task(loaded.serializer.serialize, loaded.function, arguments, client_classes)
 
 
 def _argument(serializer: Any, data: bytes | LargeBytes) -> Any:

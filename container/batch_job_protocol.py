@@ -135,6 +135,8 @@ def results_prefix(submission_id: str) -> str:
     return f"{RESULTS}/{submission_id}/"
 
 
+TEMPLATE: Final = "template"
+"""Option: `1` lets a pack's runner fork tasks from a process that has their function loaded."""
 SEGMENTS: Final = "segments"
 """Option: `1` lets a pack's runner write results of about a second together, as a segment."""
 SEGMENT_RESULTS: Final = 256

@@ -64,6 +64,7 @@ from batch_job_results import (
 from batch_job_settings import Settings, UsageError
 from batch_job_store import MissingCredentials, MissingObject, Store, StoreError, provide_code
 from batch_job_supervisor import Exit, ProcessEnding, SigtermGuard, Supervisor, Terminated, describe_death
+from batch_job_template.warm import WarmTemplate, warm_template
 
 RUNNER_VERSION: Final = "0.1.0"
 
@@ -84,9 +85,10 @@ def main(argv: Sequence[str], environ: Mapping[str, str], make_client: MakeClien
     try:
         with SigtermGuard() as guard:
             settings = Settings.parse(argv, environ)
-            client = (make_client or batch_job_store.make_client)(settings.region)
-            store = Store(client, settings.bucket, settings.prefix, settings.patience_s, owner=settings.owner)
-            return _run(settings, _Job(settings, store, guard))
+            with warm_template(settings.is_packed and settings.may_use_template, lambda: guard.received) as template:
+                client = (make_client or batch_job_store.make_client)(settings.region)
+                store = Store(client, settings.bucket, settings.prefix, settings.patience_s, owner=settings.owner)
+                return _run(settings, _Job(settings, store, guard, template))
     except Terminated:
         log(f"ended by SIGTERM, the function was not called: exit {RunnerExit.TRY_AGAIN:d}")
         return RunnerExit.TRY_AGAIN
@@ -112,10 +114,11 @@ def _run(settings: Settings, job: _Job) -> int:
 class _Job:
     """One attempt of one job."""
 
-    def __init__(self, settings: Settings, store: Store, guard: SigtermGuard) -> None:
+    def __init__(self, settings: Settings, store: Store, guard: SigtermGuard, template: WarmTemplate) -> None:
         self._settings = settings
         self._store = store
         self._guard = guard
+        self._template = template
 
     def run(self) -> int:
         settings = self._settings
@@ -125,7 +128,7 @@ class _Job:
         reader = PayloadReader(self._fetch())
         if reader.is_packed != settings.is_packed:
             raise FrameError("frame and options don't agree on whether the job runs a pack")
-        tasks = _Tasks(settings, self._store, self._guard, reader)
+        tasks = _Tasks(settings, self._store, self._guard, reader, self._template)
         if not settings.is_packed:
             place = settings.index or 0
             entry = reader.entry(place)
@@ -148,11 +151,14 @@ class _Job:
 class _Tasks:
     """The tasks of the job, one at a time: of a pack, or the only one."""
 
-    def __init__(self, settings: Settings, store: Store, guard: SigtermGuard, reader: PayloadReader) -> None:
+    def __init__(
+        self, settings: Settings, store: Store, guard: SigtermGuard, reader: PayloadReader, template: WarmTemplate
+    ) -> None:
         self._settings = settings
         self._store = store
         self._guard = guard
         self._reader = reader
+        self._template = template
         self._shared = SharedBlobs(lambda ref: self._external(ref) if ref.offset is None else reader.blob(ref))
         self._code: tuple[str, ...] | None = None
         self._writer: SegmentWriter | None = None
@@ -227,7 +233,9 @@ class _Tasks:
         return self._write(entry, place, _not_started(outcome, b""))
 
     def run(self, entry: Entry, place: int) -> RunnerExit:
-        with own_folder() if self._settings.is_packed else contextlib.nullcontext("") as folder:
+        if (code := self._warm_up(entry)) is not RunnerExit.DONE:
+            return code
+        with self._folder(entry) as folder:
             ending = self._ending(entry, folder)
             try:
                 if self._guard.received and (
@@ -237,6 +245,22 @@ class _Tasks:
                 return self._write(entry, place, ending)
             finally:
                 ending.finish()
+
+    def _warm_up(self, entry: Entry) -> RunnerExit:
+        """Load the function in a template if that is due; no result waits meanwhile."""
+        if not isinstance(entry, TaskEntry) or not self._template.is_due(_function(entry)):
+            return RunnerExit.DONE
+        code = self.finish()
+        if code is RunnerExit.DONE:
+            with contextlib.suppress(_Unusable, FrameError, MissingObject):  # the task itself says so
+                self._template.load(_function(entry), self._payload(entry, ""))
+        return code
+
+    def _folder(self, entry: Entry) -> contextlib.AbstractContextManager[str]:
+        """For the task's temporary files. Those of one template know the same, one after the other."""
+        if isinstance(entry, TaskEntry) and self._template.has(_function(entry)):
+            return self._template.folder()
+        return own_folder() if self._settings.is_packed else contextlib.nullcontext("")
 
     def _key(self, entry: Entry) -> str:
         return result_key(self._settings.submission, entry.task_id)
@@ -252,7 +276,12 @@ class _Tasks:
         is_streamed = isinstance(entry, TaskEntry) and entry.wants_output
         lines = MarkedLines(entry.task_id.hex(), self._settings.attempt) if is_streamed else None
         timeout_s = self._settings.timeout_s if self._settings.is_packed else None
-        return Supervisor(self._guard, lines=lines, timeout_s=timeout_s, beat=self._beat).run(payload)
+        supervisor = Supervisor(self._guard, lines=lines, timeout_s=timeout_s, beat=self._beat, template=self._template)
+        function = _function(entry) if isinstance(entry, TaskEntry) else None
+        is_loaded = self._template.has(function) and sum(map(len, payload.arguments)) <= LARGE_BYTES
+        ending = supervisor.run(payload, is_loaded=is_loaded)
+        self._template.note(function, ending.loading_s, is_out_of_memory=ending.is_out_of_memory)
+        return ending
 
     def _beat(self) -> float | None:
         return None if self._writer is None else self._writer.beat(is_ending=self._guard.received)
@@ -365,6 +394,11 @@ class _Tasks:
             is_timed_out=ending.is_timed_out,
             **_printed(ending),
         )
+
+
+def _function(entry: TaskEntry) -> tuple[BlobRef, BlobRef]:
+    """What only tasks with the same function have: a frame holds equal blobs once."""
+    return entry.serializer, entry.function
 
 
 def _written(write: Callable[[], None]) -> RunnerExit:

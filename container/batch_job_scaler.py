@@ -31,10 +31,15 @@ class SchedulerAddress:
     transport: str = ""
 
 
-def introduce_task(task_id: bytes, scheduler: SchedulerAddress) -> None:
-    """Tell Scaler, once it is imported in this process, which task (16 bytes) runs here and where its scheduler is."""
+def choose_transport(scheduler: SchedulerAddress) -> None:
+    """Tell Scaler the transport, before it is imported."""
     if scheduler.transport:
         os.environ.setdefault(_BACKEND, scheduler.transport)
+
+
+def introduce_task(task_id: bytes, scheduler: SchedulerAddress) -> None:
+    """Tell Scaler, once it is imported in this process, which task (16 bytes) runs here and where its scheduler is."""
+    choose_transport(scheduler)
     name = nested_client_name(task_id)
     prepare: dict[str, Callable[[types.ModuleType], None]] = {
         "scaler.utility.identifiers": lambda module: _name_clients(module, name),

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from batch_job_protocol import CODE, NOT_GIVEN, SEGMENTS, WITH_CODE, JobParameter, is_code_digest, job_options
+from batch_job_protocol import CODE, NOT_GIVEN, SEGMENTS, TEMPLATE, WITH_CODE, JobParameter, is_code_digest, job_options
 from batch_job_quoting import quote_foreign
 from batch_job_scaler import SchedulerAddress
 
@@ -42,6 +42,7 @@ class Settings:
     pack: int = 1
     timeout_s: float | None = None
     has_segments: bool = False  # results of a pack may be written together
+    may_use_template: bool = False  # tasks of a pack may be forked from a process that has their function loaded
 
     @classmethod
     def parse(cls, argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
@@ -65,6 +66,7 @@ class Settings:
             pack=_number(options, "pack", 1),
             timeout_s=float(_number(options, "timeout", 0)) or None,
             has_segments=_number(options, SEGMENTS, 0) == 1,
+            may_use_template=_number(options, TEMPLATE, 0) == 1,
         )
 
     @property

@@ -12,7 +12,7 @@ import selectors
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -34,6 +34,8 @@ from batch_job_control import (
 from batch_job_memory import memory_limit, oom_kills, was_out_of_memory
 from batch_job_protocol import MORE_MEMORY
 from batch_job_quoting import log
+from batch_job_template.template import send_task
+from batch_job_template.warm import WarmTemplate
 
 SHUTDOWN_S: Final = 5.0
 """For the task's process to end as a program does, with its threads and atexit functions, after its result is out."""
@@ -72,15 +74,19 @@ class SigtermGuard:
         """Whether SIGTERM came."""
         return self._received_at is not None
 
-    def fork(self) -> int:
-        """`os.fork` that no SIGTERM can fall into; the new process starts with SIGTERM blocked. Raises `Terminated`."""
+    def fork(self, fork: Callable[[], int | None] = os.fork) -> int | None:
+        """What `fork` gives, with no SIGTERM that can fall into it. Raises `Terminated`.
+
+        A process that it forks itself starts with SIGTERM blocked.
+        """
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         if self.received:  # between two tasks of a pack
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
             raise Terminated
-        task = os.fork()
+        task = fork()
         if task:
             self.task, self._forked = task, True
+        if task != 0:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         return task
 
@@ -132,6 +138,8 @@ class ProcessEnding:
     kept: dict[int, KeptStream] | None = None
     """Its output by descriptor, if it was to be kept."""
     is_timed_out: bool = False
+    loading_s: float = 0.0
+    """How long it took from the process's start to the call of its function; 0 if it came to none."""
     finish: Callable[[], None] = _nothing
 
 
@@ -139,6 +147,7 @@ class _Stopwatch:
     """The wall seconds for which the function ran."""
 
     def __init__(self) -> None:
+        self._made = time.monotonic()
         self._started: float | None = None
         self._stopped: float | None = None
 
@@ -149,6 +158,11 @@ class _Stopwatch:
         self._stopped = self._stopped or time.monotonic()
 
     @property
+    def before_s(self) -> float:
+        """Until it began; 0 if it never did."""
+        return 0.0 if self._started is None else self._started - self._made
+
+    @property
     def seconds(self) -> float:
         if self._started is None:
             return 0.0
@@ -156,11 +170,32 @@ class _Stopwatch:
         return max(0.0, (self._stopped or time.monotonic()) - self._started)
 
 
+@dataclass(frozen=True)
+class _Ends:
+    """One side of what a task's process speaks and writes through."""
+
+    control: socket.socket
+    stdout: int
+    stderr: int
+
+    def close(self) -> None:
+        self.control.close()
+        os.close(self.stdout)
+        os.close(self.stderr)
+
+
+def _open_ends() -> tuple[_Ends, _Ends]:
+    """Ours, and those of the task's process."""
+    (control, theirs), (stdout, their_stdout), (stderr, their_stderr) = socket.socketpair(), os.pipe(), os.pipe()
+    return _Ends(control, stdout, stderr), _Ends(theirs, their_stdout, their_stderr)
+
+
 class Supervisor:
     """Runs one payload in a process of its own; with `lines` the ending has the end of what it printed.
 
     With `timeout_s` the process of a packed task is killed after so long, and all of its process group with it.
-    `beat` is called again and again until the outcome is here, after the seconds that it gives at the latest.
+    `beat` is called again and again until the outcome is here, after the seconds that it gives at the latest. The
+    processes of `template` stay when the task's has ended.
     """
 
     def __init__(
@@ -170,7 +205,9 @@ class Supervisor:
         lines: MarkedLines | None = None,
         timeout_s: float | None = None,
         beat: Callable[[], float | None] = _nothing,
+        template: WarmTemplate | None = None,
     ) -> None:
+        self._template = template
         self._beat = beat
         self._guard = guard
         self._deadline = None if timeout_s is None else time.monotonic() + timeout_s
@@ -192,10 +229,11 @@ class Supervisor:
         """What the process waits for before it ends, after its outcome."""
         self._resources = contextlib.ExitStack()
 
-    def run(self, payload: Payload) -> ProcessEnding:
+    def run(self, payload: Payload, *, is_loaded: bool = False) -> ProcessEnding:
         """Returns when the task's outcome is here, or its process has ended without one, however it did.
 
-        The caller has to `finish` the ending after it has saved the outcome.
+        `is_loaded` says that the template has its function. The caller has to `finish` the ending after it has saved
+        the outcome.
         """
         started_at, kills = time.time(), oom_kills()
         with contextlib.ExitStack() as stack:
@@ -203,7 +241,8 @@ class Supervisor:
             stack.callback(self._door.close)
             self._wakeup = stack.enter_context(_wakeups())
             self._watch_over(self._wakeup, self._reap)
-            self._start(payload, stack)
+            if not (is_loaded and self._start_from_template(payload, stack)):
+                self._start(payload, stack)
             end = self._wait()
             self._output.end()
             self._resources = stack.pop_all()
@@ -222,30 +261,47 @@ class Supervisor:
             starved,
             self._output.kept,
             self._is_timed_out and outcome is None,
+            self._watch.before_s,
             self._finish,
         )
 
     def _start(self, payload: Payload, stack: contextlib.ExitStack) -> None:
-        self._control, theirs = socket.socketpair()
-        (stdout, their_stdout), (stderr, their_stderr) = os.pipe(), os.pipe()
+        ours, theirs = _open_ends()
         if self._guard.fork() == 0:
-            self._control.close()
-            os.close(stdout)
-            os.close(stderr)
-            run_child(payload, theirs, their_stdout, their_stderr, self._door.name)
+            if self._template is not None:
+                self._template.leave()
+            ours.close()
+            run_child(payload, theirs.control, theirs.stdout, theirs.stderr, self._door.name)
+        theirs.close()
+        self._attend(payload, ours, stack)
+
+    def _start_from_template(self, payload: Payload, stack: contextlib.ExitStack) -> bool:
+        """Whether the template forked a process for the task, which begins with what it is sent here."""
+        (ours, theirs), template = _open_ends(), self._template
+        given = theirs.control.fileno(), theirs.stdout, theirs.stderr
+        is_there = template is not None and self._guard.fork(lambda: template.fork(given)) is not None
+        theirs.close()
+        if not is_there:
+            ours.close()  # should it turn up still, it ends
+            return False
+        with contextlib.suppress(OSError):  # its end is seen
+            send_task(ours.control, payload, self._door.name)
+        self._attend(payload, ours, stack)
+        return True
+
+    def _attend(self, payload: Payload, ours: _Ends, stack: contextlib.ExitStack) -> None:
+        self._control = ours.control
         self._pid = self._guard.task
         self._is_packed = payload.is_packed
         if payload.is_packed and self._pid is not None:
             with contextlib.suppress(OSError):  # it does it itself, too: whoever comes first
                 os.setpgid(self._pid, self._pid)
-        for end in (theirs.detach(), their_stdout, their_stderr):
-            os.close(end)
         stack.callback(lambda: self._control.close())
         self._control.setblocking(False)
         self._watch_over(self._control, self._listen)
         if self._door.listener is not None:
             self._watch_over(self._door.listener, self._open)
-        for source, sink in ((stdout, 1), (stderr, 2)):
+        for source, sink in ((ours.stdout, 1), (ours.stderr, 2)):
             stack.callback(os.close, source)
             self._output.add(source, sink)
             self._watch_over(source, lambda source=source: self._output.pump(source))
@@ -301,7 +357,7 @@ class Supervisor:
                 self._turn(None)
             self._output.end()
             if self._is_packed:
-                _end_leftovers(self._pid)
+                _end_leftovers(self._pid, self._template.pids if self._template is not None else frozenset())
 
     def _open(self) -> bool:
         """The task closed its socket, as daemons close all descriptors, and comes through the door."""
@@ -392,14 +448,16 @@ def _kill_group(leader: int | None) -> None:
             os.killpg(leader, signal.SIGKILL)
 
 
-def _end_leftovers(leader: int | None) -> None:
+def _end_leftovers(leader: int | None, kept: Collection[int]) -> None:
     """End what a packed task left behind: its group, and what is ours as a container's first process adopts orphans."""
     _kill_group(leader)
     with contextlib.suppress(OSError, ValueError):
-        for word in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split():
-            os.kill(int(word), signal.SIGKILL)
+        for pid in map(int, Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()):
+            if pid not in kept:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, os.WNOHANG)
     with contextlib.suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
+        while not kept and os.waitpid(-1, os.WNOHANG)[0]:
             pass
 
 

@@ -1,0 +1,126 @@
+"""Whether a process in which a function was loaded may be forked from, task for task, as if each had loaded it.
+
+That holds while loading left nothing but memory of its own. What is shared across a fork (open files and sockets, GPUs,
+locks and memory between processes), what a fork loses (threads), and what must differ from task to task (random
+numbers) speaks against it. Linux tells it: https://man7.org/linux/man-pages/man5/proc.5.html
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import random
+import sys
+import tempfile
+import time
+from enum import Enum
+from pathlib import Path
+from typing import Any, Final
+
+from batch_job_memory import memory_limit
+from batch_job_template.forking import fork_in_vain
+
+MOST_MEMORY: Final = 0.25
+"""Share of the container's memory that a template may take: a task that writes to all of it has it a second time."""
+_OWN: Final = Path("/proc/self")
+_LOOKS: Final = 20
+_PAUSE_S: Final = 0.005
+
+
+class Refusal(str, Enum):
+    """Why tasks are not forked from a template."""
+
+    RAISED = "raised"
+    THREADS = "threads"
+    FILES = "files"
+    PROCESSES = "processes"
+    SHARED_MEMORY = "shared memory"
+    TEMPORARY_FILES = "temporary files"
+    MEMORY = "memory"
+    RANDOM = "random"
+
+
+class Inspection:
+    """What this process has before a function is loaded, to tell what that left behind."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._descriptors = _descriptors()
+        self._mappings = _shared_mappings()
+        self._random = random.getstate()
+
+    def refusal(self) -> Refusal | None:
+        """What speaks against forking from here; None: nothing does."""
+        left = {
+            Refusal.FILES: lambda: bool(_descriptors() - self._descriptors),
+            Refusal.SHARED_MEMORY: lambda: bool(_shared_mappings() - self._mappings),
+            Refusal.PROCESSES: lambda: bool((_OWN / f"task/{os.getpid()}/children").read_text().strip()),
+            Refusal.TEMPORARY_FILES: lambda: bool(self._folder and os.listdir(self._folder)),
+            Refusal.MEMORY: lambda: 0 < memory_limit() * MOST_MEMORY < _resident_bytes(),
+            Refusal.RANDOM: lambda: random.getstate() != self._random or _has_generators() or _numpy_was_drawn_from(),
+            Refusal.THREADS: _keeps_threads,
+        }
+        return next((refusal for refusal, is_there in left.items() if is_there()), None)
+
+
+def renew_random_numbers() -> None:
+    """Let this task have others than those before it; Python's own `random` does that at a fork."""
+    legacy = sys.modules.get("numpy.random.mtrand")
+    if legacy is not None:
+        legacy.seed()  # type: ignore[attr-defined]
+
+
+def _descriptors() -> set[int]:
+    """Those that are open, without that of the listing."""
+    return {int(name) for name in os.listdir(_OWN / "fd") if (_OWN / "fd" / name).is_symlink()}
+
+
+def _shared_mappings() -> set[str]:
+    """Address ranges whose pages a fork would share."""
+    rows = (line.split(maxsplit=2) for line in (_OWN / "maps").read_text().splitlines())
+    return {place for place, rights, *_ in rows if rights.endswith("s")}
+
+
+def _resident_bytes() -> int:
+    return int((_OWN / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _keeps_threads() -> bool:
+    """Beyond a fork: libraries with threads for later end them before it."""
+    fork_in_vain()
+    for _ in range(_LOOKS):  # one that was waited for is still listed for a moment
+        if len(os.listdir(_OWN / "task")) == 1:
+            return False
+        time.sleep(_PAUSE_S)
+    return True
+
+
+def _has_generators() -> bool:
+    """Random generators of the user's own: seeded or not, nobody can tell."""
+    names = getattr(tempfile, "_name_sequence", None)  # has others in each process
+    known = (getattr(random, "_inst", None), getattr(names, "_rng", None))
+    kinds: tuple[type, ...] = (random.Random,)
+    numpy = sys.modules.get("numpy.random.bit_generator")
+    if numpy is not None:
+        kinds = (*kinds, numpy.BitGenerator)
+        known = (*known, _legacy_generator())
+    found = (one for one in gc.get_objects() if isinstance(one, kinds) and not isinstance(one, random.SystemRandom))
+    return any(all(one is not other for other in known) for one in found)
+
+
+def _numpy_was_drawn_from() -> bool:
+    """Whether numpy's global numbers were seeded or used; a release that doesn't tell counts as if."""
+    generator = _legacy_generator()
+    if generator is None:
+        return False
+    try:
+        state = generator.state["state"]
+        first = generator.seed_seq.generate_state(len(state["key"]))
+    except (AttributeError, KeyError, TypeError):
+        return True
+    return bool((state["key"][1:] != first[1:]).any()) or bool(state["pos"] < len(first) - 1)
+
+
+def _legacy_generator() -> Any:
+    legacy = getattr(sys.modules.get("numpy.random.mtrand"), "_rand", None)
+    return getattr(legacy, "_bit_generator", None)
