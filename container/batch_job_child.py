@@ -53,6 +53,9 @@ _IN_MEMORY: Final = (io.BytesIO, io.StringIO)
 
 _Answer = tuple[ChildOutcome, bytes]
 
+_frozen_globals: Final[list[dict[str, Any]]] = []
+"""Of functions by value that no collection sees any more."""
+
 
 @dataclass(frozen=True)
 class Payload:
@@ -230,11 +233,25 @@ def _end_objects() -> None:
 
 def _clear_globals() -> None:
     """As Python clears those of modules: here they are the globals of functions that came by value."""
+    for values in (*_globals_by_value(), *_frozen_globals):
+        values.update({name: None for name in values if name != "__builtins__"})
+
+
+def _globals_by_value() -> list[dict[str, Any]]:
     modules = {id(getattr(module, "__dict__", None)) for module in list(sys.modules.values())}
     functions = (one for one in gc.get_objects() if type(one) is types.FunctionType)
     found = {id(one.__globals__): one.__globals__ for one in functions if "__name__" in one.__globals__}
-    for values in (values for key, values in found.items() if key not in modules):
-        values.update({name: None for name in values if name != "__builtins__"})
+    return [values for key, values in found.items() if key not in modules]
+
+
+def freeze_loaded() -> None:
+    """Spare the processes that are forked from here the collection of what is loaded: it would copy all of its pages.
+
+    They end the globals among it all the same.
+    """
+    gc.collect()
+    _frozen_globals.extend(_globals_by_value())
+    gc.freeze()
 
 
 def _flush_files() -> None:

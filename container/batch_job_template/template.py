@@ -18,6 +18,7 @@ from batch_job_child import (
     Payload,
     UserCode,
     flush,
+    freeze_loaded,
     load_function,
     run_loaded,
     search_first,
@@ -98,6 +99,7 @@ def _load(serializer: bytes, function: bytes, folder: str, control: socket.socke
         send(control, MessageKind.GIVEN, LoadAnswer(Refusal.RAISED, type(error).__name__).encode())
         raise
     flush()
+    freeze_loaded()
     send(control, MessageKind.GIVEN, LoadAnswer(refusal).encode())
     if refusal is not None:
         os._exit(0)
