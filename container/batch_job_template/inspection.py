@@ -27,7 +27,7 @@ _LOOKS: Final = 20
 _PAUSE_S: Final = 0.005
 
 
-class Refusal(str, Enum):
+class LoadRefusal(str, Enum):
     """Why tasks are not forked from a template."""
 
     RAISED = "raised"
@@ -49,18 +49,21 @@ class Inspection:
         self._mappings = _shared_mappings()
         self._random = random.getstate()
 
-    def refusal(self) -> Refusal | None:
+    def refusal(self) -> LoadRefusal | None:
         """What speaks against forking from here; None: nothing does."""
         left = {
-            Refusal.FILES: lambda: bool(_descriptors() - self._descriptors),
-            Refusal.SHARED_MEMORY: lambda: bool(_shared_mappings() - self._mappings),
-            Refusal.PROCESSES: lambda: bool((_OWN / f"task/{os.getpid()}/children").read_text().strip()),
-            Refusal.TEMPORARY_FILES: lambda: bool(self._folder and os.listdir(self._folder)),
-            Refusal.MEMORY: lambda: 0 < memory_limit() * MOST_MEMORY < _resident_bytes(),
-            Refusal.RANDOM: lambda: random.getstate() != self._random or _has_generators() or _numpy_was_drawn_from(),
-            Refusal.THREADS: _keeps_threads,
+            LoadRefusal.FILES: lambda: bool(_descriptors() - self._descriptors),
+            LoadRefusal.SHARED_MEMORY: lambda: bool(_shared_mappings() - self._mappings),
+            LoadRefusal.PROCESSES: lambda: bool((_OWN / f"task/{os.getpid()}/children").read_text().strip()),
+            LoadRefusal.TEMPORARY_FILES: lambda: bool(self._folder and os.listdir(self._folder)),
+            LoadRefusal.MEMORY: lambda: 0 < memory_limit() * MOST_MEMORY < _resident_bytes(),
+            LoadRefusal.RANDOM: self._draws_random_numbers,
+            LoadRefusal.THREADS: _keeps_threads,
         }
         return next((refusal for refusal, is_there in left.items() if is_there()), None)
+
+    def _draws_random_numbers(self) -> bool:
+        return random.getstate() != self._random or _has_generators() or _numpy_was_drawn_from()
 
 
 def renew_random_numbers() -> None:

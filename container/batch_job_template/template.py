@@ -28,7 +28,7 @@ from batch_job_child import (
 from batch_job_control import MessageKind, TaskChannel, receive, send
 from batch_job_scaler import SchedulerAddress, choose_transport
 from batch_job_template.forking import serve_forks
-from batch_job_template.inspection import Inspection, Refusal, renew_random_numbers
+from batch_job_template.inspection import Inspection, LoadRefusal, renew_random_numbers
 
 SECOND_TO_GO: Final = 999
 """The `oom_score_adj` of the template: the task's process goes before it, the runner after it."""
@@ -38,7 +38,7 @@ SECOND_TO_GO: Final = 999
 class LoadAnswer:
     """What became of the load: `detail` is the class of what was raised."""
 
-    refusal: Refusal | None = None
+    refusal: LoadRefusal | None = None
     detail: str = ""
 
     def encode(self) -> bytes:
@@ -50,9 +50,9 @@ class LoadAnswer:
         """The answer out of the data of a message; whatever else comes is a load that failed."""
         try:
             refusal, detail = json.loads(data)
-            return cls(None if refusal is None else Refusal(refusal), str(detail))
+            return cls(None if refusal is None else LoadRefusal(refusal), str(detail))
         except (ValueError, TypeError):
-            return cls(Refusal.RAISED, "nothing that it answers can be read")
+            return cls(LoadRefusal.RAISED, "nothing that it answers can be read")
 
 
 def send_order(control: socket.socket, payload: Payload) -> None:
@@ -96,7 +96,7 @@ def _load(serializer: bytes, function: bytes, folder: str, control: socket.socke
             loaded = load_function(serializer, function)
         refusal = inspection.refusal()
     except BaseException as error:
-        send(control, MessageKind.GIVEN, LoadAnswer(Refusal.RAISED, type(error).__name__).encode())
+        send(control, MessageKind.GIVEN, LoadAnswer(LoadRefusal.RAISED, type(error).__name__).encode())
         raise
     flush()
     freeze_loaded()

@@ -22,7 +22,7 @@ from batch_job_child import Payload
 from batch_job_control import receive
 from batch_job_quoting import log
 from batch_job_template.forking import ForkingProcess, adopt_orphans, start_forking
-from batch_job_template.inspection import Refusal
+from batch_job_template.inspection import LoadRefusal
 from batch_job_template.template import LoadAnswer, run_template, send_order
 
 PAYS_S: Final = 0.03
@@ -32,14 +32,14 @@ LOAD_PATIENCE_S: Final = 10.0
 _LOOK_S: Final = 0.2
 _FOLDER: Final = "scaler-batch-template-"
 _WHY: Final = {
-    Refusal.RAISED: "it can't be loaded there",
-    Refusal.THREADS: "loading it starts threads, which a fork would lose",
-    Refusal.FILES: "loading it opens files, sockets or devices, which tasks would share",
-    Refusal.PROCESSES: "loading it starts other processes",
-    Refusal.SHARED_MEMORY: "loading it makes memory or locks that tasks would share",
-    Refusal.TEMPORARY_FILES: "loading it leaves temporary files, which go with a task",
-    Refusal.MEMORY: "it takes more than a quarter of the job's memory",
-    Refusal.RANDOM: "loading it makes, seeds or uses random generators: tasks would draw the same numbers",
+    LoadRefusal.RAISED: "it can't be loaded there",
+    LoadRefusal.THREADS: "loading it starts threads, which a fork would lose",
+    LoadRefusal.FILES: "loading it opens files, sockets or devices, which tasks would share",
+    LoadRefusal.PROCESSES: "loading it starts other processes",
+    LoadRefusal.SHARED_MEMORY: "loading it makes memory or locks that tasks would share",
+    LoadRefusal.TEMPORARY_FILES: "loading it leaves temporary files, which go with a task",
+    LoadRefusal.MEMORY: "it takes more than a quarter of the job's memory",
+    LoadRefusal.RANDOM: "loading it makes, seeds or uses random generators: tasks would draw the same numbers",
 }
 
 

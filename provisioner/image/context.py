@@ -16,12 +16,15 @@ from provisioner.image.requirements import USERS_REQUIREMENTS, joined_requiremen
 from provisioner.image.wheels import build_wheels, fingerprint
 
 REQUIREMENTS: Final = "requirements.txt"
-RECIPE: Final = ("Dockerfile", REQUIREMENTS, "batch_job_*.py")
+RECIPE: Final = ("Dockerfile", REQUIREMENTS, "batch_job_*.py", "batch_job_template/*.py")
 WHEELS: Final = "wheels.txt"
 DEBIAN_PACKAGES: Final = "apt.txt"
 CONDA_ENVIRONMENT: Final = "environment.yml"
 READABLE: Final = 0o644
 """Mode of the files, whatever the umask is here: jobs run as nobody, who must be able to read the runner."""
+
+SEARCHABLE: Final = 0o755
+"""Mode of the folders among them."""
 
 TAG_DIGITS: Final = 16
 
@@ -46,16 +49,18 @@ def prepared(request: ImageRequest, say: Callable[[str], None]) -> Iterator[Cont
         wheels = [wheel.rename(folder / wheel.name) for wheel in build_wheels(request, workshop, say)]
         texts = _texts(request, wheels)
         for name, content in texts.items():
+            (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).write_bytes(content)
-        for path in folder.iterdir():
-            path.chmod(READABLE)
+        for path in folder.rglob("*"):
+            path.chmod(SEARCHABLE if path.is_dir() else READABLE)
         yield Context(folder, _content(request, texts, wheels))
 
 
 def _texts(request: ImageRequest, wheels: list[Path]) -> dict[str, bytes]:
     """Everything but the wheels, by its name in the context."""
     source = Path(container.__path__[0])
-    texts = {path.name: path.read_bytes() for pattern in RECIPE for path in source.glob(pattern)}
+    found = (path for pattern in RECIPE for path in source.glob(pattern))
+    texts = {path.relative_to(source).as_posix(): path.read_bytes() for path in found}
     if request.requirements is not None:
         texts[USERS_REQUIREMENTS] = request.requirements.read_bytes()
         users = read_text("--requirements", request.requirements)

@@ -53,10 +53,11 @@ def test_the_runners_pins_give_way_to_what_the_users_name(tmp_path: Path) -> Non
 
 def test_the_context_holds_the_recipe_the_runner_and_the_users_code(tmp_path: Path) -> None:
     with prepared(ImageRequest(**users_code(tmp_path / "one")), ignore) as context:
-        names = {path.name for path in context.folder.iterdir()}
+        names = {path.relative_to(context.folder).as_posix() for path in context.folder.rglob("*") if path.is_file()}
         assert (context.folder / "requirements-user.txt").read_text() == "numpy==2.1.0\n"
         assert (context.folder / "wheels.txt").read_text() == "./parts-1.0-py3-none-any.whl\n"
-    runner = {path.name for path in CONTAINER.glob("batch_job_*.py")}
+    modules = (*CONTAINER.glob("batch_job_*.py"), *CONTAINER.glob("batch_job_*/*.py"))
+    runner = {path.relative_to(CONTAINER).as_posix() for path in modules}
     users = {"requirements-user.txt", "wheels.txt", "parts-1.0-py3-none-any.whl"}
     assert names == {"Dockerfile", "requirements.txt"} | runner | users
 
@@ -72,10 +73,10 @@ def test_jobs_can_read_the_runner_whatever_the_umask_is() -> None:
     before = os.umask(0o077)
     try:
         with prepared(ImageRequest(), ignore) as context:
-            modes = {path.stat().st_mode & 0o777 for path in context.folder.iterdir()}
+            modes = {(path.is_dir(), path.stat().st_mode & 0o777) for path in context.folder.rglob("*")}
     finally:
         os.umask(before)
-    assert modes == {0o644}
+    assert modes == {(False, 0o644), (True, 0o755)}
 
 
 def test_a_tag_tells_python_and_architecture() -> None:
