@@ -213,6 +213,13 @@ _AWS: Final = (
         group=Group.AWS,
     ),
     Parameter(
+        name="template",
+        kind=choice("on", "off"),
+        help="With --pack, whether a job loads a function and its modules once and forks its tasks from there; off "
+        "loads them for each task anew.",
+        group=Group.AWS,
+    ),
+    Parameter(
         name="share_identifier",
         kind=text(r"[^\s*]{1,255}", "a share identifier of up to 255 characters without blanks and *", "SHARE"),
         help="Share that jobs count against, on a job queue with a fair-share policy; there it is required.",

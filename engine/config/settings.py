@@ -21,6 +21,7 @@ PACK_MAX: Final = 1_000
 GivenPrice = float | dict[str, float]
 """Of an hour: of a vCPU, or of each of these instance types."""
 OnExit = Literal["drain", "detach", "terminate"]
+Template = Literal["on", "off"]
 Join = Literal["asked", "always"]
 EventLoop = Literal["builtin", "uvloop"]
 TELEMETRY_AUTO: Final = "auto"
@@ -81,6 +82,8 @@ class ManagerConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Characters of a payload that may travel inside SubmitJob; 0 sends everything through S3."""
     pack: Pack = "off"
     """Tasks that one job runs one after the other; `auto`: by how many wait and how long they take."""
+    template: Template = "on"
+    """Whether a job with several tasks loads a function once that takes long to load; `off`: once a task."""
     share_identifier: str | None = None
     """Of a queue with a fair-share policy, which wants one with each job."""
     scheduling_priority: SchedulingPriority | None = None

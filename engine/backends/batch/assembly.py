@@ -115,6 +115,7 @@ class BatchAssembly:
             overrides_limit=limits.ECS_OVERRIDES_LIMIT if is_auto else None,
             share=self._share,
             fargate=found.fargate,
+            has_template=config.template == "on",
         )
 
     @property

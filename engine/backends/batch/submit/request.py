@@ -12,6 +12,7 @@ from container.batch_job_protocol import (
     PACK,
     REFERENCE,
     SEGMENTS,
+    TEMPLATE,
     WITH_CODE,
     JobParameter,
     job_options,
@@ -97,6 +98,8 @@ class JobTemplate:
     share: FairShare | None = None
     fargate: FargateSize | None = None
     """What a job has that asks for nothing, where jobs run on Fargate."""
+    has_template: bool = True
+    """Whether tasks that share a job may be forked from a process that has their function loaded."""
 
     def arguments(self, submission: Submission, text: str) -> dict[str, Any]:
         """Make SubmitJob's arguments, with `text` as the payload parameter."""
@@ -149,6 +152,8 @@ class JobTemplate:
         if submission.pack > 1:
             options += [f"{PACK}={submission.pack}", f"{TIMEOUT_OPTION}={self._task_s(submission)}"]
             options.append(f"{SEGMENTS}=1")
+            if self.has_template:
+                options.append(f"{TEMPLATE}=1")
         return ";".join(options) + retry_options(submission.shape)
 
     def _parameters(self, submission: Submission, text: str) -> dict[str, str]:

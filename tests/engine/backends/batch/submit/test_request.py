@@ -68,8 +68,15 @@ def test_a_pack_tells_its_size_and_the_time_of_each_task_and_has_time_for_all_of
     packed.pack = 3
     arguments = template(timeout_s=600).arguments(packed, "s3")
     assert arguments["arrayProperties"] == {"size": 3}
-    assert arguments["parameters"]["options"] == "region=us-east-1;pack=3;timeout=600;segments=1"
+    assert arguments["parameters"]["options"] == "region=us-east-1;pack=3;timeout=600;segments=1;template=1"
     assert arguments["timeout"] == {"attemptDurationSeconds": 3 * 600 + 60}
+
+
+def test_without_a_template_each_task_of_a_pack_loads_its_function() -> None:
+    packed = submission(3)
+    packed.pack = 3
+    parameters = template(has_template=False).arguments(packed, "s3")["parameters"]
+    assert parameters["options"] == "region=us-east-1;pack=3;timeout=3600;segments=1"
 
 
 def test_a_pack_of_all_tasks_is_no_array() -> None:
