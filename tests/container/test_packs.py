@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,6 +31,14 @@ from tests.support.runner.s3_stand_in import Refusal, S3StandIn
 
 TOKEN: Final = bytes(range(16))
 BUNDLE: Final = f"/{STORE}/payloads/{SUBMISSION}-{TOKEN.hex()}"
+
+
+@pytest.fixture(params=[False, True], ids=["own process", "template"])
+def jobs(jobs: ForkedJobs, request: pytest.FixtureRequest) -> Iterator[ForkedJobs]:
+    """Each with tasks that load their function, and with tasks that are forked from where it is loaded."""
+    jobs.has_template = request.param
+    yield jobs
+    jobs.has_template = False
 
 
 def result_of(s3: S3StandIn, number: int) -> tuple[ResultMeta, Any]:
