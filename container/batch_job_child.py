@@ -18,6 +18,7 @@ import socket
 import sys
 import tempfile
 import threading
+import time
 import types
 import weakref
 from collections.abc import Callable, Sequence
@@ -40,12 +41,15 @@ from batch_job_errors import (
 from batch_job_memory import LargeBytes
 from batch_job_results import MAX_RESULT_BYTES, ResultStatus
 from batch_job_scaler import SchedulerAddress, introduce_task
+from batch_job_template.generators import LoadReport, fingerprints
 
 _LACKING: Final = re.compile(r"Can't get attribute '(?P<name>[^']+)' on <module '(?P<module>[^']+)'")
 """Python's words about what pickle refers to by name: its exception has no fields that tell."""
 
 FIRST_TO_GO: Final = 1000
 """The `oom_score_adj` of a packed task's process."""
+LONG_LOAD_S: Final = 0.03
+"""From here on a template saves more than a fork from it costs."""
 RSS_UNIT: Final = 1 if sys.platform == "darwin" else 1024
 """Bytes of the unit in which the system tells resident memory."""
 _BUFFERED: Final = (io.BufferedWriter, io.BufferedRandom, io.BufferedRWPair)
@@ -72,6 +76,8 @@ class Payload:
     """Others run after it in the same container: it leads a process group, and is the first to go for memory."""
     folder: str = ""
     """For its temporary files, if it has one of its own."""
+    may_have_followers: bool = False
+    """Others with the same function may be forked from a template: it tells when that takes long to load."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +111,7 @@ def run_child(payload: Payload, control: socket.socket, stdout: int, stderr: int
             stand_apart(payload.folder, FIRST_TO_GO)
         introduce_task(payload.task_id, payload.scheduler)
         search_first(payload.code)
-        _run(lambda: _load(payload), channel)
+        _run(lambda: _load(payload, channel), channel)
     finally:
         os._exit(1)  # the runner is gone
 
@@ -394,8 +400,14 @@ def flush() -> None:
             stream.flush()
 
 
-def _load(payload: Payload) -> _Task:
-    return _with_arguments(load_function(payload.serializer, payload.function), payload.arguments)
+def _load(payload: Payload, channel: TaskChannel) -> _Task:
+    started = time.monotonic()
+    loaded = load_function(payload.serializer, payload.function)
+    seconds = time.monotonic() - started
+    if payload.may_have_followers and seconds >= LONG_LOAD_S and channel.is_ours:
+        with contextlib.suppress(Exception):  # of a generator of the user's own; no template then
+            channel.send(MessageKind.LOADED, LoadReport(seconds, fingerprints()).encode())
+    return _with_arguments(loaded, payload.arguments)
 
 
 def load_function(serializer: bytes, function: bytes) -> LoadedFunction:

@@ -50,6 +50,7 @@ class MessageKind(bytes, Enum):
     OUTCOME = b"o"  # task to runner: how it went
     BODY = b"b"  # task to runner: the serialized result or exception; the last but for those of its process's end
     CLOSING = b"c"  # task to runner: what its process now waits for before it ends
+    LOADED = b"l"  # task to runner: that its function took long to load, where others may have the same
     GIVEN = b"g"  # runner to a template or to a process forked from it, and the template's answer
 
 

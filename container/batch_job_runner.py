@@ -280,7 +280,7 @@ class _Tasks:
         function = _function(entry) if isinstance(entry, TaskEntry) else None
         is_loaded = self._template.has(function) and sum(map(len, payload.arguments)) <= LARGE_BYTES
         ending = supervisor.run(payload, is_loaded=is_loaded)
-        self._template.note(function, ending.loading_s, is_out_of_memory=ending.is_out_of_memory)
+        self._template.note(function, ending.loaded, is_out_of_memory=ending.is_out_of_memory)
         return ending
 
     def _beat(self) -> float | None:
@@ -307,6 +307,7 @@ class _Tasks:
             code=self._folders(),
             is_packed=self._settings.is_packed,
             folder=folder,
+            may_have_followers=self._template.is_possible,
         )
 
     def _folders(self) -> tuple[str, ...]:

@@ -138,8 +138,8 @@ class ProcessEnding:
     kept: dict[int, KeptStream] | None = None
     """Its output by descriptor, if it was to be kept."""
     is_timed_out: bool = False
-    loading_s: float = 0.0
-    """How long it took from the process's start to the call of its function; 0 if it came to none."""
+    loaded: bytearray | None = None
+    """What it said of a load that took long."""
     finish: Callable[[], None] = _nothing
 
 
@@ -147,7 +147,6 @@ class _Stopwatch:
     """The wall seconds for which the function ran."""
 
     def __init__(self) -> None:
-        self._made = time.monotonic()
         self._started: float | None = None
         self._stopped: float | None = None
 
@@ -156,11 +155,6 @@ class _Stopwatch:
 
     def stop(self) -> None:
         self._stopped = self._stopped or time.monotonic()
-
-    @property
-    def before_s(self) -> float:
-        """Until it began; 0 if it never did."""
-        return 0.0 if self._started is None else self._started - self._made
 
     @property
     def seconds(self) -> float:
@@ -222,6 +216,7 @@ class Supervisor:
         """The outcome whose body has not come yet."""
         self._outcome: ChildOutcome | None = None
         self._body: bytes | bytearray = b""
+        self._loaded: bytearray | None = None
         self._damage = ""
         self._exit: Exit | None = None
         self._is_packed = False
@@ -261,7 +256,7 @@ class Supervisor:
             starved,
             self._output.kept,
             self._is_timed_out and outcome is None,
-            self._watch.before_s,
+            self._loaded,
             self._finish,
         )
 
@@ -406,11 +401,13 @@ class Supervisor:
             pass  # it has answered
         elif kind is MessageKind.PHASE:
             self._enter(Phase.decode(message))
+        elif kind is MessageKind.LOADED:
+            self._loaded = message
         elif kind is MessageKind.TAIL:
             self._answer_tail()
         elif kind is MessageKind.OUTCOME:
             self._announced = ChildOutcome.decode(message)
-        else:
+        elif kind is MessageKind.BODY:
             self._outcome, self._body = self._announced, message
 
     def _enter(self, phase: Phase) -> None:

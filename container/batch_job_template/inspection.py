@@ -1,21 +1,18 @@
 """Whether a process in which a function was loaded may be forked from, task for task, as if each had loaded it.
 
 That holds while loading left nothing but memory of its own. What is shared across a fork (open files and sockets, GPUs,
-locks and memory between processes), what a fork loses (threads), and what must differ from task to task (random
-numbers) speaks against it. Linux tells it: https://man7.org/linux/man-pages/man5/proc.5.html
+locks and memory between processes) and what a fork loses (threads) speaks against it. Linux tells it:
+https://man7.org/linux/man-pages/man5/proc.5.html
 """
 
 from __future__ import annotations
 
-import gc
 import os
-import random
-import sys
-import tempfile
+import threading
 import time
 from enum import Enum
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from batch_job_memory import memory_limit
 from batch_job_template.forking import fork_in_vain
@@ -37,7 +34,6 @@ class LoadRefusal(str, Enum):
     SHARED_MEMORY = "shared memory"
     TEMPORARY_FILES = "temporary files"
     MEMORY = "memory"
-    RANDOM = "random"
 
 
 class Inspection:
@@ -47,7 +43,6 @@ class Inspection:
         self._folder = folder
         self._descriptors = _descriptors()
         self._mappings = _shared_mappings()
-        self._random = random.getstate()
 
     def refusal(self) -> LoadRefusal | None:
         """What speaks against forking from here; None: nothing does."""
@@ -57,20 +52,9 @@ class Inspection:
             LoadRefusal.PROCESSES: lambda: bool((_OWN / f"task/{os.getpid()}/children").read_text().strip()),
             LoadRefusal.TEMPORARY_FILES: lambda: bool(self._folder and os.listdir(self._folder)),
             LoadRefusal.MEMORY: lambda: 0 < memory_limit() * MOST_MEMORY < _resident_bytes(),
-            LoadRefusal.RANDOM: self._draws_random_numbers,
             LoadRefusal.THREADS: _keeps_threads,
         }
         return next((refusal for refusal, is_there in left.items() if is_there()), None)
-
-    def _draws_random_numbers(self) -> bool:
-        return random.getstate() != self._random or _has_generators() or _numpy_was_drawn_from()
-
-
-def renew_random_numbers() -> None:
-    """Let this task have others than those before it; Python's own `random` does that at a fork."""
-    legacy = sys.modules.get("numpy.random.mtrand")
-    if legacy is not None:
-        legacy.seed()  # type: ignore[attr-defined]
 
 
 def _descriptors() -> set[int]:
@@ -89,41 +73,12 @@ def _resident_bytes() -> int:
 
 
 def _keeps_threads() -> bool:
-    """Beyond a fork: libraries with threads for later end them before it."""
+    """Beyond a fork: libraries with threads for later end them before it, Python's own stay."""
+    if threading.active_count() > 1:
+        return True
     fork_in_vain()
     for _ in range(_LOOKS):  # one that was waited for is still listed for a moment
         if len(os.listdir(_OWN / "task")) == 1:
             return False
         time.sleep(_PAUSE_S)
     return True
-
-
-def _has_generators() -> bool:
-    """Random generators of the user's own: seeded or not, nobody can tell."""
-    names = getattr(tempfile, "_name_sequence", None)  # has others in each process
-    known = (getattr(random, "_inst", None), getattr(names, "_rng", None))
-    kinds: tuple[type, ...] = (random.Random,)
-    numpy = sys.modules.get("numpy.random.bit_generator")
-    if numpy is not None:
-        kinds = (*kinds, numpy.BitGenerator)
-        known = (*known, _legacy_generator())
-    found = (one for one in gc.get_objects() if isinstance(one, kinds) and not isinstance(one, random.SystemRandom))
-    return any(all(one is not other for other in known) for one in found)
-
-
-def _numpy_was_drawn_from() -> bool:
-    """Whether numpy's global numbers were seeded or used; a release that doesn't tell counts as if."""
-    generator = _legacy_generator()
-    if generator is None:
-        return False
-    try:
-        state = generator.state["state"]
-        first = generator.seed_seq.generate_state(len(state["key"]))
-    except (AttributeError, KeyError, TypeError):
-        return True
-    return bool((state["key"][1:] != first[1:]).any()) or bool(state["pos"] < len(first) - 1)
-
-
-def _legacy_generator() -> Any:
-    legacy = getattr(sys.modules.get("numpy.random.mtrand"), "_rand", None)
-    return getattr(legacy, "_bit_generator", None)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 from batch_job_child import (
     LoadedFunction,
@@ -28,7 +28,8 @@ from batch_job_child import (
 from batch_job_control import MessageKind, TaskChannel, receive, send
 from batch_job_scaler import SchedulerAddress, choose_transport
 from batch_job_template.forking import serve_forks
-from batch_job_template.inspection import Inspection, LoadRefusal, renew_random_numbers
+from batch_job_template.generators import renewal
+from batch_job_template.inspection import Inspection, LoadRefusal
 
 SECOND_TO_GO: Final = 999
 """The `oom_score_adj` of the template: the task's process goes before it, the runner after it."""
@@ -55,9 +56,10 @@ class LoadAnswer:
             return cls(LoadRefusal.RAISED, "nothing that it answers can be read")
 
 
-def send_order(control: socket.socket, payload: Payload) -> None:
-    """Tell a template what to load: the function of this task. Raises `OSError`."""
-    order = {"code": payload.code, "folder": payload.folder, "scheduler": asdict(payload.scheduler)}
+def send_order(control: socket.socket, payload: Payload, generators: Collection[str]) -> None:
+    """Tell a template what to load: the function of this task, and what another load found. Raises `OSError`."""
+    order: dict[str, object] = {"code": payload.code, "folder": payload.folder, "generators": [*generators]}
+    order["scheduler"] = asdict(payload.scheduler)
     for data in (json.dumps(order).encode(), payload.serializer, payload.function):
         send(control, MessageKind.GIVEN, data)
 
@@ -81,19 +83,22 @@ def run_template(descriptors: Sequence[int]) -> NoReturn:
         stand_apart(order["folder"], SECOND_TO_GO)
         choose_transport(scheduler)
         search_first(tuple(order["code"]))
-        loaded = _load(serializer, function, order["folder"], control)
+        loaded, renew = _load(serializer, function, order, control)
         del serializer, function
-        serve_forks(control, lambda given: _run_task(loaded, scheduler, given))
+        serve_forks(control, lambda given: _run_task(loaded, renew, scheduler, given))
     finally:
         os._exit(1)
 
 
-def _load(serializer: bytes, function: bytes, folder: str, control: socket.socket) -> LoadedFunction:
-    """The loaded function; ends this process where it can't be forked from."""
-    inspection = Inspection(folder)
+def _load(
+    serializer: bytes, function: bytes, order: Mapping[str, Any], control: socket.socket
+) -> tuple[LoadedFunction, Callable[[], None]]:
+    """The loaded function, and what each task does about random numbers; ends where this can't be forked from."""
+    inspection = Inspection(order["folder"])
     try:
         with UserCode(TaskChannel(control)):
             loaded = load_function(serializer, function)
+        renew = renewal(frozenset(order["generators"]))
         refusal = inspection.refusal()
     except BaseException as error:
         send(control, MessageKind.GIVEN, LoadAnswer(LoadRefusal.RAISED, type(error).__name__).encode())
@@ -103,16 +108,18 @@ def _load(serializer: bytes, function: bytes, folder: str, control: socket.socke
     send(control, MessageKind.GIVEN, LoadAnswer(refusal).encode())
     if refusal is not None:
         os._exit(0)
-    return loaded
+    return loaded, renew
 
 
-def _run_task(loaded: LoadedFunction, scheduler: SchedulerAddress, descriptors: Sequence[int]) -> NoReturn:
+def _run_task(
+    loaded: LoadedFunction, renew: Callable[[], None], scheduler: SchedulerAddress, descriptors: Sequence[int]
+) -> NoReturn:
     try:
         number, stdout, stderr = descriptors
         control = socket.socket(fileno=number)
         head = json.loads(receive(control))
         arguments = [receive(control) for _ in range(head["arguments"])]
-        renew_random_numbers()
+        renew()
         task = bytes.fromhex(head["task"]), scheduler
         run_loaded(loaded, arguments, task, TaskChannel(control, head["door"]), (stdout, stderr))
     finally:

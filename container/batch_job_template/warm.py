@@ -22,13 +22,14 @@ from batch_job_child import Payload
 from batch_job_control import receive
 from batch_job_quoting import log
 from batch_job_template.forking import ForkingProcess, adopt_orphans, start_forking
+from batch_job_template.generators import LoadReport
 from batch_job_template.inspection import LoadRefusal
 from batch_job_template.template import LoadAnswer, run_template, send_order
 
-PAYS_S: Final = 0.03
-"""A function that loads faster has no template: what that would save is less than a fork from it costs more."""
 LOAD_PATIENCE_S: Final = 10.0
 """For a template to load, beside twice the time that the first task took for it."""
+LOAD_MOST_S: Final = 60.0
+"""What an attempt has beside the time-outs of its tasks."""
 _LOOK_S: Final = 0.2
 _FOLDER: Final = "scaler-batch-template-"
 _WHY: Final = {
@@ -39,7 +40,6 @@ _WHY: Final = {
     LoadRefusal.SHARED_MEMORY: "loading it makes memory or locks that tasks would share",
     LoadRefusal.TEMPORARY_FILES: "loading it leaves temporary files, which go with a task",
     LoadRefusal.MEMORY: "it takes more than a quarter of the job's memory",
-    LoadRefusal.RANDOM: "loading it makes, seeds or uses random generators: tasks would draw the same numbers",
 }
 
 
@@ -58,8 +58,13 @@ class WarmTemplate:
         self._folder = ""
         self._folders: list[str] = []
         """Of this template and those before it, which go at the end."""
-        self._last: tuple[Hashable, float] = (None, 0.0)
-        """Of the last task whose process loaded its function itself: that, and the seconds."""
+        self._last: tuple[Hashable, LoadReport | None] = (None, None)
+        """Of the last task whose process loaded its function itself: that, and what it says if it took long."""
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether there may be one still."""
+        return self._spare is not None
 
     @property
     def pids(self) -> frozenset[int]:
@@ -74,8 +79,8 @@ class WarmTemplate:
 
     def is_due(self, function: Hashable) -> bool:
         """Whether the function came before, took long to load, and isn't the template's."""
-        last, seconds = self._last
-        return self._spare is not None and not self.has(function) and function == last and seconds >= PAYS_S
+        last, report = self._last
+        return self._spare is not None and not self.has(function) and function == last and report is not None
 
     def has(self, function: Hashable) -> bool:
         """Whether tasks with this function can be forked from the template."""
@@ -85,9 +90,8 @@ class WarmTemplate:
         """Load the function of this task."""
         self._drop()
         adopt_orphans()
-        started, (_, took_s) = time.monotonic(), self._last
-        folder = self._make_folder()
-        answer = self._start(replace(payload, folder=folder), LOAD_PATIENCE_S + 2 * took_s)
+        started, (_, report), folder = time.monotonic(), self._last, self._make_folder()
+        answer = report and self._start(replace(payload, folder=folder), report)
         if answer is None:
             self._give_up("its process ended, or took too long")
         elif answer.refusal is not None:
@@ -103,12 +107,12 @@ class WarmTemplate:
             self._give_up("its process is gone")
         return pid
 
-    def note(self, function: Hashable, loading_s: float, *, is_out_of_memory: bool) -> None:
-        """Note how long a task's own process took to load, and what its end says of the memory that is left."""
+    def note(self, function: Hashable, loaded: bytes | bytearray | None, *, is_out_of_memory: bool) -> None:
+        """Note what a task's own process said of a long load, and what its end says of the memory that is left."""
         if is_out_of_memory and self._process is not None:
             self._give_up("a task needs its memory")
         if not self.has(function):
-            self._last = (function, loading_s)
+            self._last = (function, None if loaded is None else LoadReport.decode(loaded))
 
     @contextlib.contextmanager
     def folder(self) -> Iterator[str]:
@@ -137,7 +141,7 @@ class WarmTemplate:
             self._spare.end()
             self._spare = None
 
-    def _start(self, payload: Payload, patience_s: float) -> LoadAnswer | None:
+    def _start(self, payload: Payload, report: LoadReport) -> LoadAnswer | None:
         ours, theirs = socket.socketpair()
         with theirs:
             pid = self._spare.fork([theirs.fileno()]) if self._spare is not None else None
@@ -146,8 +150,8 @@ class WarmTemplate:
             return None
         self._process = ForkingProcess(pid, ours)
         with contextlib.suppress(OSError):
-            send_order(ours, payload)
-            if self._comes(ours, time.monotonic() + patience_s):
+            send_order(ours, payload, report.generators)
+            if self._comes(ours, time.monotonic() + min(LOAD_PATIENCE_S + 2 * report.seconds, LOAD_MOST_S)):
                 return LoadAnswer.decode(receive(ours))
         return None
 

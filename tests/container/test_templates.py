@@ -118,14 +118,12 @@ def test_without_the_option_each_task_loads_its_function(pack: Pack, jobs: Forke
 
 
 LEAVING: Final = {
-    "threads": "import threading\n if number == 2: threading.Thread(target=lambda: os.read(os.pipe()[0], 1)).start()",
+    "threads": "import threading\n if number == 2: threading.Thread(target=threading.Event().wait).start()",
     "files": "global kept\n kept = open('/dev/null')",
     "devices": "global kept\n import socket\n kept = socket.socket()",
     "processes": "if number == 2 and not os.fork():\n  os.read(os.pipe()[0], 1)",
     "memory or locks": "global kept\n import mmap\n kept = mmap.mmap(-1, 4096)",
     "temporary files": "import tempfile\n if number == 2: tempfile.mkdtemp()",
-    "seeds": "import random\n random.seed(1)",
-    "makes, seeds": "global kept\n import random\n kept = random.Random(1)",
     "a quarter of the job's memory": "pass",
     "it can't be loaded there (ValueError)": "if number == 2: raise ValueError",
     "its process ended": "if number == 2: os._exit(3)",
@@ -148,6 +146,26 @@ def test_what_tasks_would_share_or_miss_is_said_once_and_each_loads_its_function
     assert (code, len(pack.loads), log.count(WITHOUT), LOADED_ONCE in log) == (0, 5, 1, False), log
     assert why in log.partition(WITHOUT)[2].splitlines()[0]
     assert [value[0] for value in pack.values(4)] == [0, 1, 2, 3]
+
+
+DRAWING: Final = """
+import random
+def load(number):
+    global seeded, unseeded
+    seeded, unseeded = random.Random(7), random.Random()
+    random.seed(SEED)
+def f(x):
+    return counted and random.random(), seeded.random(), unseeded.random()
+"""
+
+
+@pytest.mark.parametrize(("seed", "differ"), [("7", 1), ("", 4)], ids=["seeded", "unseeded"])
+def test_tasks_draw_the_same_random_numbers_only_where_they_did_without_a_template(
+    pack: Pack, seed: str, differ: int
+) -> None:
+    code, log = pack.run(DRAWING.replace("SEED", seed), range(4))
+    assert (code, len(pack.loads), LOADED_ONCE in log) == (0, 2, True), log
+    assert [len(set(numbers)) for numbers in zip(*pack.values(4), strict=True)] == [differ, 1, 4]
 
 
 ENDING: Final = """

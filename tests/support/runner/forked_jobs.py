@@ -20,7 +20,7 @@ from tests.support.runner.client import STORE
 
 KILLED: Final = 128
 """Added to the number of the signal that ended a job."""
-AT_ONCE: Final = "import batch_job_template.warm; batch_job_template.warm.PAYS_S = 1e-9\n"
+AT_ONCE: Final = "import batch_job_child; batch_job_child.LONG_LOAD_S = 0.0\n"
 """A template pays however fast a function loads."""
 
 

@@ -1,0 +1,95 @@
+"""Random generators that loading a function left behind: which draw the same in each process, and which must not.
+
+A generator that was seeded has the same state in each process that loaded the function; what the system seeded has
+another in each. So two loads tell them apart, and a copy of the second kind is seeded anew.
+"""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import json
+import pickle
+import random
+import sys
+import tempfile
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+MOST: Final = 1_000
+"""Generators that are compared."""
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What the first process says that loaded a function: how long it took, and its generators' `fingerprints`."""
+
+    seconds: float
+    generators: tuple[str, ...]
+
+    def encode(self) -> bytes:
+        """The report as the data of a message."""
+        return json.dumps(asdict(self)).encode()
+
+    @classmethod
+    def decode(cls, data: bytes | bytearray) -> LoadReport | None:
+        """The report out of the data of a message; None: there is none in it."""
+        try:
+            values = json.loads(data)
+            return cls(float(values["seconds"]), tuple(map(str, values["generators"][:MOST])))
+        except (ValueError, TypeError, KeyError):
+            return None
+
+
+def fingerprints() -> tuple[str, ...]:
+    """The states of this process's generators, in no order."""
+    return tuple(_fingerprint(one) for one in _generators())[:MOST]
+
+
+def renewal(others: Collection[str]) -> Callable[[], None]:
+    """What gives a copy of this process its random numbers, where another that loaded the same has `others`.
+
+    Raises whatever a generator raises that can't be seeded.
+    """
+    found = list(_generators())
+    if len(found) > MOST:
+        raise ValueError(f"{len(found)} random generators, expected at most {MOST}")
+    differing = [one for one in found if _fingerprint(one) not in others]
+    for one in differing:
+        _seed(one)
+    state = None if _GLOBAL in differing else random.getstate()
+
+    def renew() -> None:
+        for one in differing:
+            _seed(one)
+        if state is not None:
+            random.setstate(state)  # Python seeds it at each fork
+
+    return renew
+
+
+_GLOBAL: Final[random.Random] = getattr(random, "_inst")  # noqa: B009
+
+
+def _generators() -> Iterator[Any]:
+    """Python's global one and what a collection sees: those of numpy, too."""
+    yield _GLOBAL
+    numpy = sys.modules.get("numpy.random.bit_generator")
+    kinds = (random.Random,) if numpy is None else (random.Random, numpy.BitGenerator)
+    names = getattr(getattr(tempfile, "_name_sequence", None), "_rng", None)  # has another in each process anyway
+    for one in gc.get_objects():
+        if issubclass(type(one), kinds) and type(one) is not random.SystemRandom and one not in (_GLOBAL, names):
+            yield one
+
+
+def _fingerprint(generator: Any) -> str:
+    state = generator.getstate() if isinstance(generator, random.Random) else generator.state
+    return hashlib.sha256(pickle.dumps(state)).hexdigest()
+
+
+def _seed(generator: Any) -> None:
+    if isinstance(generator, random.Random):
+        generator.seed()
+    else:
+        generator.state = type(generator)().state
