@@ -51,11 +51,11 @@ class FrameError(ValueError):
 class Blob:
     """One serialized object as it stood in Scaler's object storage; `digest` is its sha256 in hex."""
 
-    data: bytes = field(repr=False)
+    data: bytes | memoryview = field(repr=False)
     digest: str
 
     @classmethod
-    def of(cls, data: bytes) -> Blob:
+    def of(cls, data: bytes | memoryview) -> Blob:
         """The blob of these bytes."""
         return cls(data, hashlib.sha256(data).hexdigest())
 

@@ -302,11 +302,11 @@ class StorageChannel:
     def __init__(self, connector: YMQAsyncObjectStorageConnector) -> None:
         self._connector = connector
 
-    async def get(self, object_id: bytes, at_most: int | None) -> bytes:
+    async def get(self, object_id: bytes, at_most: int | None) -> bytes | memoryview:
         """Read an object's bytes, untouched, or its first `at_most`. Waits until it exists. Raises `LinkDown`."""
         limit = WHOLE_OBJECT if at_most is None else at_most
-        data = await translate_storage(self._connector.get_object(ObjectID(object_id), limit))
-        return bytes(data)
+        data: bytes | memoryview = await translate_storage(self._connector.get_object(ObjectID(object_id), limit))
+        return data
 
     async def put(self, object_id: bytes, data: bytes) -> None:
         """Store an object; nothing acknowledges it. Raises `LinkDown`."""

@@ -34,6 +34,7 @@ from engine.aws.calls.pauses import (
     describe_refusal,
 )
 from engine.aws.calls.thread_call import NotSent, ThreadCall, ThreadCalls, always
+from engine.aws.calls.upload_body import upload_body
 from engine.aws.credentials_gate import CredentialsGate
 from engine.aws.errors import (
     MALFORMED_ERRORS,
@@ -127,7 +128,8 @@ class AwsClient:
         """Make one boto3 call in this thread, within a `run`'s work. Raises `MalformedAnswer` and botocore's errors."""
         method = getattr(self._boto(operation, arguments.get("Body")), operation.method)
         if operation.method == "put_object":
-            arguments["ChecksumCRC32"] = _crc32(arguments["Body"])
+            body = arguments["Body"]
+            arguments.update(ChecksumCRC32=_crc32(body), Body=upload_body(body))
         try:
             answer: dict[str, Any] = method(**arguments)
         except READING_ERRORS as error:
@@ -341,6 +343,6 @@ def _classify(operation: Operation, raised: BaseException) -> AwsError | None:
     return raised if isinstance(raised, AwsError) else None
 
 
-def _crc32(body: bytes) -> str:
+def _crc32(body: bytes | memoryview) -> str:
     """S3's form of the checksum, without which a bucket with Object Lock takes no object."""
     return b64encode(crc32(body).to_bytes(4)).decode()

@@ -7,6 +7,7 @@ the attribute is that of what will be called, not of another function that it re
 from __future__ import annotations
 
 import pickletools
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
@@ -23,13 +24,13 @@ class UnreadablePickle(ValueError):
     """Bytes that are no whole pickle, or one that is too long to follow."""
 
 
-def read_own_attribute(pickled: bytes, name: str) -> object:
+def read_own_attribute(pickled: bytes | memoryview, name: str) -> object:
     """Read an attribute of the pickled object, or of the function in it if it is a `functools.partial` without one.
 
     None: there is none. What is neither of strings, numbers, dicts nor tuples reads as an object without meaning.
     Raises `UnreadablePickle`, only for bytes in which the name occurs.
     """
-    if name.encode() not in pickled:
+    if not re.search(re.escape(name.encode()), pickled):
         return None
     try:
         found = _PickleStack().follow(pickled)
@@ -85,7 +86,7 @@ class _PickleStack:
             "BUILD": lambda taken: _build(taken[0], taken[1]),
         }
 
-    def follow(self, pickled: bytes) -> object:
+    def follow(self, pickled: bytes | memoryview) -> object:
         for opcode, argument, _ in read_opcodes(pickled, MOST_OPCODES):
             if opcode.name == "STOP":
                 return self._stack.pop()

@@ -14,7 +14,7 @@ from scaler.io.mixins import AsyncConnector, ConnectorRemoteType
 from scaler.io.ymq import YMQException
 from scaler.io.ymq_async_connector import YMQAsyncConnector
 from scaler.io.ymq_async_object_storage_connector import YMQAsyncObjectStorageConnector
-from scaler.protocol.capnp import BaseMessage
+from scaler.protocol.capnp import BaseMessage, ObjectResponseHeader
 from scaler.utility.exceptions import CapnpDeserializationError, ObjectStorageException
 from scaler.utility.identifiers import ObjectID
 
@@ -25,6 +25,8 @@ from engine.scaler.ymq_socket import YMQSocket
 T = TypeVar("T")
 
 CONNECT_TIMEOUT_S: Final = 5.0
+VIEWED_BYTES: Final = 1024 * 1024
+"""Of objects that aren't copied out of what the transport received; a view costs more than a copy of less."""
 _BROKEN: Final = (YMQException, ObjectStorageException, OSError)
 
 
@@ -45,7 +47,7 @@ class YMQConnector(YMQAsyncConnector):  # type: ignore[misc]
 
 
 class StorageConnector(YMQAsyncObjectStorageConnector):  # type: ignore[misc]
-    """Connector as `YMQConnector`, for object storage."""
+    """Connector as `YMQConnector`, for object storage. Large objects are given as they came, in memory once."""
 
     async def connect(self, address: AddressConfig, security_config: Any = None) -> None:
         """Connect, or raise what the transport does."""
@@ -58,6 +60,16 @@ class StorageConnector(YMQAsyncObjectStorageConnector):  # type: ignore[misc]
         await super().set_object(object_id, payload)
         if self._socket is not None:
             await self._socket.flush()
+
+    async def _YMQAsyncObjectStorageConnector__read_response_payload(  # Scaler's own, which copies
+        self, header: ObjectResponseHeader
+    ) -> bytes | memoryview:
+        if header.payloadLength == 0:
+            return b""
+        assert self._socket is not None
+        payload = (await self._socket.recv_message()).payload
+        assert len(payload) == header.payloadLength
+        return memoryview(payload) if len(payload) >= VIEWED_BYTES else bytes(payload.data)
 
 
 async def probe(address: str, transport: Transport) -> str:

@@ -26,7 +26,7 @@ FIRST_READ_BYTES: Final = 1024 * 1024
 STALLED_AFTER_S: Final = 3.0
 """A read that has no answer by then waits for an object that does not exist yet: it costs nothing and bars nobody."""
 
-Read = Callable[[bytes, int | None], Awaitable[bytes]]
+Read = Callable[[bytes, int | None], Awaitable[bytes | memoryview]]
 """Reads an object, or of a larger one its first bytes, as many as the second argument says."""
 
 
@@ -111,7 +111,7 @@ class ObjectCache:
 
     async def _fetch(self, object_id: bytes, reading: _Reading) -> Blob:
         try:
-            blob = Blob.of(await self._read_within_bounds(object_id, reading))
+            blob = await _as_blob(await self._read_within_bounds(object_id, reading))
         finally:
             del self._reading[object_id]
             reading.give_back()
@@ -119,7 +119,7 @@ class ObjectCache:
             self._keep(object_id, blob)
         return blob
 
-    async def _read_within_bounds(self, object_id: bytes, reading: _Reading) -> bytes:
+    async def _read_within_bounds(self, object_id: bytes, reading: _Reading) -> bytes | memoryview:
         await reading.take(self._permits)
         stalled = asyncio.get_running_loop().call_later(STALLED_AFTER_S, reading.give_back)
         try:
@@ -142,3 +142,8 @@ class ObjectCache:
         while self._bytes > self._max_bytes:
             _, oldest = self._kept.popitem(last=False)
             self._bytes -= len(oldest.data)
+
+
+async def _as_blob(data: bytes | memoryview) -> Blob:
+    """Its hash takes a second for each gigabyte or two: what is large is hashed beside the event loop."""
+    return Blob.of(data) if len(data) <= FIRST_READ_BYTES else await asyncio.to_thread(Blob.of, data)

@@ -37,7 +37,7 @@ class ObjectMissing(ValueError):
 class ObjectChannel(Protocol):
     """One connection; `engine.scaler_link.StorageChannel`. Everything raises `LinkDown`."""
 
-    async def get(self, object_id: bytes, at_most: int | None) -> bytes:
+    async def get(self, object_id: bytes, at_most: int | None) -> bytes | memoryview:
         """Read an object, or its first `at_most` bytes; waits until it exists."""
 
     async def put(self, object_id: bytes, data: bytes) -> None:
@@ -95,7 +95,7 @@ class StorageLink:
                 await self._serve(channel)
             await asyncio.sleep(STORAGE_RECONNECT_S)
 
-    async def get(self, object_id: bytes, at_most: int | None = None) -> bytes:
+    async def get(self, object_id: bytes, at_most: int | None = None) -> bytes | memoryview:
         """Read the object's bytes, `at_most` so many of them; waits for it, and for a connection.
 
         Raises `ObjectMissing` when it does not come on a connection that lives (`MISSING_AFTER_S`, `LARGE_WITHIN_S`),
@@ -153,12 +153,14 @@ class StorageLink:
             self._ended.set_result(end)
             channel.close()
 
-    def _leave_behind(self, reading: asyncio.Future[bytes], ended: asyncio.Future[LinkDown | None]) -> None:
+    def _leave_behind(
+        self, reading: asyncio.Future[bytes | memoryview], ended: asyncio.Future[LinkDown | None]
+    ) -> None:
         """Nobody waits for it any more, but on a living connection a read must not be cancelled."""
         ended.add_done_callback(lambda _: reading.cancel())
         reading.add_done_callback(lambda done: done.cancelled() or done.exception())
 
-    async def _abandon(self, reading: asyncio.Future[bytes]) -> None:
+    async def _abandon(self, reading: asyncio.Future[bytes | memoryview]) -> None:
         """The connection went: its answers will never come. A refused id is the caller's to know."""
         reading.cancel()
         outcome = (await asyncio.gather(reading, return_exceptions=True))[0]

@@ -31,7 +31,7 @@ Forget = Callable[[Sequence[bytes]], Awaitable[None]]
 class Storage(Protocol):
     """Scaler's object storage; waits through its outages."""
 
-    async def get(self, object_id: bytes, at_most: int | None) -> bytes:
+    async def get(self, object_id: bytes, at_most: int | None) -> bytes | memoryview:
         """Read an object, or its first `at_most` bytes; waits until it exists."""
 
     async def put(self, object_id: bytes, data: bytes) -> None:

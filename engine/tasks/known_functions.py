@@ -34,7 +34,7 @@ class KnownFunctions:
         else:
             self._nameless.setdefault(record.task.function_id, {})[record.task_id] = record
 
-    def learn(self, record: TaskRecord, pickled: bytes) -> Iterable[TaskRecord]:
+    def learn(self, record: TaskRecord, pickled: bytes | memoryview) -> Iterable[TaskRecord]:
         """Name and size the task by its function, which was read; gives the others that became known by that."""
         function_id = record.task.function_id
         if function_id not in self._known:
@@ -67,7 +67,7 @@ class _KnownFunction:
     wish: Wish | BrokenWish
 
     @classmethod
-    def read(cls, pickled: bytes) -> _KnownFunction:
+    def read(cls, pickled: bytes | memoryview) -> _KnownFunction:
         try:
             wish: Wish | BrokenWish = read_wish(pickled)
         except BrokenWish as error:

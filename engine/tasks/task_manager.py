@@ -385,7 +385,7 @@ class AWSHPCTaskManager:
         waiting = len(self._queue) > 0 and self._accepting
         return self.slots // SLOTS_A_REFILL if waiting else 0
 
-    def _learn_function(self, record: TaskRecord, pickled: bytes) -> None:
+    def _learn_function(self, record: TaskRecord, pickled: bytes | memoryview) -> None:
         """Raises `BrokenWish`."""
         for named in self._functions.learn(record, pickled):
             self._tell(self._events.on_changed, named)

@@ -67,7 +67,7 @@ _KEYS: Final = {
 """Every key of a wish; the names are those of `Wish`'s fields."""
 
 
-def read_wish(pickled: bytes) -> Wish:
+def read_wish(pickled: bytes | memoryview) -> Wish:
     """Read the wish of a pickled function; `NO_WISH` of one that has none, or can't be followed.
 
     Raises `BrokenWish`.

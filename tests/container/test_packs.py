@@ -72,7 +72,7 @@ def test_a_pack_reads_bundle_fence_and_shared_objects_once(s3: S3StandIn, jobs: 
     tasks = [(task_id(n), [*blobs, Blob.of(dumps(bytes([n]) * 20_000))]) for n in range(8)]
     s3.objects[BUNDLE] = encode_payload(tasks, {big.digest}, SECRET, is_packed=True)
     shared = f"/{STORE}/objects/{big.digest}"
-    s3.objects[shared] = big.data
+    s3.objects[shared] = bytes(big.data)
     [(code, log)] = jobs.run(s3.endpoint, [job(b"", payload=to_bundle(TOKEN), index=1)])
     assert (code, written(s3)) == (0, [4, 5, 6, 7]), log
     assert result_of(s3, 7)[1] == 120_000

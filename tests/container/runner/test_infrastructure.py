@@ -114,7 +114,7 @@ def test_a_task_whose_client_did_not_ask_sends_no_output(s3: S3StandIn) -> None:
 def test_a_shared_object_is_read_from_outside_of_the_bundle(s3: S3StandIn) -> None:
     big = Blob.of(dumps(b"x" * 100_000))
     blobs = [*payload(len, ()), big]
-    s3.objects[f"/{STORE}/objects/{big.digest}"] = big.data
+    s3.objects[f"/{STORE}/objects/{big.digest}"] = bytes(big.data)
     assert run(s3, to_inline(encode_payload([(TASK_ID, blobs)], {big.digest})))[0] == 0
     assert result(s3)[1] == 100_000
 

@@ -122,7 +122,7 @@ class BlobStore:
     def _start_upload(self, digest: str, blob: Blob) -> asyncio.Task[None]:
         return asyncio.create_task(self._upload(digest, blob.data))
 
-    async def _upload(self, digest: str, data: bytes) -> None:
+    async def _upload(self, digest: str, data: bytes | memoryview) -> None:
         key = self._layout.blob(digest)
         await self._client.call(PUT_OBJECT, Bucket=self._layout.bucket, Key=key, Body=data)
 

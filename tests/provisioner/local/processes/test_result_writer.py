@@ -128,7 +128,7 @@ def test_each_result_in_a_segment_is_signed_for_its_task(bench: Bench) -> None:
 
 def test_an_argument_that_submissions_share_is_fetched(bench: Bench) -> None:
     shared = Blob.of(b"shared")
-    bench.objects[PLACE + blob_key(shared.digest)] = shared.data
+    bench.objects[PLACE + blob_key(shared.digest)] = bytes(shared.data)
     bench.run(to_inline(frame([[shared]], [shared.digest])))
     assert bench.result(TASKS[0]) == b"shared"
 

@@ -25,7 +25,7 @@ class Store:
     """S3, and the client that asks it."""
 
     def __init__(self) -> None:
-        self.objects: dict[str, bytes] = {LAYOUT.blob(SHARED.digest): SHARED.data}
+        self.objects: dict[str, bytes] = {LAYOUT.blob(SHARED.digest): bytes(SHARED.data)}
         self.read: list[str] = []
 
     def get(self, key: str) -> bytes:
@@ -88,7 +88,7 @@ async def test_a_payload_that_is_gone_keeps_no_room() -> None:
     payloads = reader(store, limit=7_500)
     with pytest.raises(KeyError):
         await payloads.restore(gone, gone.tasks)
-    store.objects[LAYOUT.blob(SHARED.digest)] = SHARED.data
+    store.objects[LAYOUT.blob(SHARED.digest)] = bytes(SHARED.data)
     async with asyncio.timeout(60):
         await payloads.restore(there, there.tasks)
 
