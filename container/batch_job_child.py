@@ -38,7 +38,7 @@ from batch_job_errors import (
     remote_traceback,
     traceback_without_values,
 )
-from batch_job_memory import LargeBytes
+from batch_job_memory import LARGE_BYTES, FileBytes, LargeBytes, Spool
 from batch_job_results import MAX_RESULT_BYTES, ResultStatus
 from batch_job_scaler import SchedulerAddress, introduce_task
 from batch_job_template.generators import LoadReport, fingerprints
@@ -55,7 +55,7 @@ RSS_UNIT: Final = 1 if sys.platform == "darwin" else 1024
 _BUFFERED: Final = (io.BufferedWriter, io.BufferedRandom, io.BufferedRWPair)
 _IN_MEMORY: Final = (io.BytesIO, io.StringIO)
 
-_Answer = tuple[ChildOutcome, bytes]
+_Answer = tuple[ChildOutcome, "bytes | FileBytes"]
 
 _frozen_globals: Final[list[dict[str, Any]]] = []
 """Of functions by value that no collection sees any more."""
@@ -93,7 +93,7 @@ class LoadedFunction:
 class _Task:
     """The loaded objects, and the exception classes that came with them."""
 
-    serialize: Callable[[object], bytes]
+    serialize: Callable[[object], bytes | FileBytes]
     function: Callable[..., object]
     arguments: tuple[Any, ...]
     client_classes: frozenset[type]
@@ -137,7 +137,10 @@ def _run(load: Callable[[], _Task], channel: TaskChannel) -> NoReturn:
     outcome, body = _answer(load, channel)
     flush()
     channel.send(MessageKind.OUTCOME, _measured(outcome).encode())
-    channel.send(MessageKind.BODY, body)
+    if isinstance(body, FileBytes):
+        channel.send_file(body)
+    else:
+        channel.send(MessageKind.BODY, body)
     del body  # the runner has it
     _end_program(lambda what: channel.send(MessageKind.CLOSING, what.encode()))
     os._exit(0)
@@ -325,7 +328,7 @@ def _end_fork(error: BaseException | None) -> NoReturn:
     os._exit(code & 0xFF)
 
 
-def _serialized(task: _Task, result: object) -> bytes:
+def _serialized(task: _Task, result: object) -> bytes | FileBytes:
     kind = type(result).__qualname__
     try:
         body = task.serialize(result)
@@ -420,15 +423,35 @@ def load_function(serializer: bytes, function: bytes) -> LoadedFunction:
 def _with_arguments(loaded: LoadedFunction, data: Sequence[bytes | LargeBytes]) -> _Task:
     arguments = tuple(_argument(loaded.serializer, one) for one in data)
     client_classes = frozenset(exception_classes() - loaded.classes_before)
-    return _Task(loaded.serializer.serialize, loaded.function, arguments, client_classes)
+    default = _is_default(loaded.serializer)
+    serialize = _DefaultSerializer.spool if default else _spooled(loaded.serializer.serialize)
+    return _Task(serialize, loaded.function, arguments, client_classes)
 
 
 def _argument(serializer: Any, data: bytes | LargeBytes) -> Any:
     if not isinstance(data, LargeBytes):
         return serializer.deserialize(data)
-    if _DefaultSerializer in (serializer, type(serializer)):
+    if _is_default(serializer):
         return pickle.load(data.reader())  # as its `deserialize` would, without all of the bytes beside it
     return serializer.deserialize(data.take())
+
+
+def _is_default(serializer: Any) -> bool:
+    return _DefaultSerializer in (serializer, type(serializer))
+
+
+def _spooled(serialize: Callable[[object], bytes]) -> Callable[[object], bytes | FileBytes]:
+    """What is large leaves memory before the runner reads it."""
+
+    def spool(obj: object) -> bytes | FileBytes:
+        data = serialize(obj)
+        if len(data) <= LARGE_BYTES:
+            return data
+        spool = Spool()
+        spool.write(data)
+        return spool.end()
+
+    return spool
 
 
 class _Serializer:
@@ -442,6 +465,17 @@ class _DefaultSerializer(_Serializer):
     def serialize(obj: object) -> bytes:
         data: bytes = cloudpickle.dumps(obj, protocol=pickle.HIGHEST_PROTOCOL)
         return data
+
+    @staticmethod
+    def spool(obj: object) -> bytes | FileBytes:
+        """As `serialize`, without all of the bytes beside the object."""
+        spool = Spool()
+        try:
+            cloudpickle.dump(obj, spool, protocol=pickle.HIGHEST_PROTOCOL)
+        except BaseException:
+            spool.close()
+            raise
+        return spool.end()
 
     @staticmethod
     def deserialize(data: bytes) -> Any:

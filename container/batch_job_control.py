@@ -22,6 +22,7 @@ from enum import Enum
 from itertools import groupby
 from typing import Final
 
+from batch_job_memory import FileBytes
 from batch_job_quoting import log
 from batch_job_results import KEPT_BYTES, OUTPUT_KINDS, OutputMark, ResultStatus
 
@@ -49,6 +50,7 @@ class MessageKind(bytes, Enum):
     TAIL = b"t"  # task to runner: asks; runner to task: the tail of the output
     OUTCOME = b"o"  # task to runner: how it went
     BODY = b"b"  # task to runner: the serialized result or exception; the last but for those of its process's end
+    FILE = b"f"  # task to runner: as BODY, which lies in the file whose descriptor comes along
     CLOSING = b"c"  # task to runner: what its process now waits for before it ends
     LOADED = b"l"  # task to runner: that its function took long to load, where others may have the same
     GIVEN = b"g"  # runner to a template or to a process forked from it, and the template's answer
@@ -193,6 +195,13 @@ class TaskChannel:
         if not self.is_ours:
             raise PermissionError("only the process that the runner started may answer for the task")
         send(self._line.get(), kind, data)
+
+    def send_file(self, file: FileBytes) -> None:
+        """Send the body as a file, which is closed here. Raises as `send`."""
+        if not self.is_ours:
+            raise PermissionError("only the process that the runner started may answer for the task")
+        with contextlib.closing(file):
+            socket.send_fds(self._line.get(), [_LEAD.pack(MessageKind.FILE.value, 0)], [file.descriptor])
 
     def ask_tail(self) -> str:
         """Ask the runner for the last lines of the task's output."""

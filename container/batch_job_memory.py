@@ -1,4 +1,4 @@
-"""Memory of the container as its control group tells it, and bytes that give theirs back while they are read.
+"""Memory of the container as its control group tells it, and large bytes that take little of it.
 
 https://docs.kernel.org/admin-guide/cgroup-v2.html#memory-interface-files, and of version 1
 https://docs.kernel.org/admin-guide/cgroup-v1/memory.html. Best effort: outside of a container there is no such file.
@@ -10,6 +10,9 @@ import contextlib
 import io
 import mmap
 import os
+import pickle
+import stat
+import tempfile
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +22,7 @@ CGROUP_VARIABLE: Final = "SCALER_BATCH_CGROUP"
 NEAR_LIMIT: Final = 0.95
 """Share of the limit at which a killed process most likely was killed for it, where the kernel doesn't tell."""
 LARGE_BYTES: Final = 16 * 2**20
-"""From here on it pays to read bytes through `LargeBytes`."""
+"""From here on it pays to read bytes through `LargeBytes`, and to write them to a `Spool`."""
 _CHUNK: Final = 4 * 2**20
 _UNLIMITED: Final = 1 << 60
 """Version 1 tells "no limit" as a huge number."""
@@ -89,10 +92,8 @@ class LargeBytes:
         return io.BufferedReader(_SpendingReader(self._pages), _CHUNK)
 
     def take(self) -> bytes:
-        """All of them at once."""
-        data = self._pages[:]
-        _give_back(self._pages, 0, len(data))
-        return data
+        """All of them at once, in memory once."""
+        return self.reader().read()
 
 
 class _SpendingReader(io.RawIOBase):
@@ -121,3 +122,90 @@ def _give_back(pages: mmap.mmap, start: int, length: int) -> None:
     if remove is not None:
         with contextlib.suppress(OSError, ValueError):
             pages.madvise(remove, start, length)
+
+
+class FileBytes:
+    """Bytes in a file without a name, which another process may have written."""
+
+    def __init__(self, descriptor: int) -> None:
+        """Take over the descriptor. Raises `ValueError` when it is of something else than a file."""
+        self.descriptor = descriptor
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise ValueError("the descriptor is of no file")
+        self._length = status.st_size
+
+    def __len__(self) -> int:
+        return self._length
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """So many bytes, fewer at the end only."""
+        return os.pread(self.descriptor, min(length, self._length - offset), offset)
+
+    def close(self) -> None:
+        """Close the file, whose bytes go with it."""
+        os.close(self.descriptor)
+
+
+class Spool:
+    """File to serialize into: beyond `LARGE_BYTES` on the disk, so that they aren't in memory beside their object.
+
+    Where the disk takes none (it is full, or read-only) they stay in memory.
+    """
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._file: int | None = None
+        self._has_disk = True
+
+    def __len__(self) -> int:
+        return self._size
+
+    def write(self, data: Any) -> int:
+        """Take what comes next: anything with a buffer."""
+        view = data.raw() if isinstance(data, pickle.PickleBuffer) else memoryview(data)
+        if self._file is None and self._has_disk and self._size + view.nbytes > LARGE_BYTES:
+            self._begin()
+        if self._file is None or not self._store(view):
+            self._parts.append(bytes(view))
+        self._size += view.nbytes
+        return view.nbytes
+
+    def end(self) -> bytes | FileBytes:
+        """All that was written; in a file that is closed with it."""
+        if self._file is not None:
+            return FileBytes(self._file)
+        return self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+
+    def close(self) -> None:
+        """Let go of what was written; nobody wants it."""
+        self._parts.clear()
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def _begin(self) -> None:
+        try:
+            with tempfile.TemporaryFile(buffering=0) as file:
+                self._file = os.dup(file.fileno())
+        except OSError:
+            self._has_disk = False
+            return
+        parts, self._parts, self._size = self._parts, [], 0
+        for part in parts:
+            self.write(part)
+
+    def _store(self, view: memoryview) -> bool:
+        """False: the disk takes no more, and what it has is in memory again."""
+        assert self._file is not None
+        done = 0
+        try:
+            while done < view.nbytes:
+                done += os.pwrite(self._file, view[done : done + _CHUNK], self._size + done)
+        except OSError:
+            with open(self._file, "rb") as file:
+                file.seek(0)
+                self._parts = [file.read(self._size)]
+            self._file, self._has_disk = None, False
+        return self._file is not None

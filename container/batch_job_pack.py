@@ -28,6 +28,7 @@ from batch_job_protocol import (
     segment_key,
 )
 from batch_job_quoting import log
+from batch_job_results import StoredFrame
 
 FEWEST: Final = 5
 """Results that come less often in a second go by themselves: then a killed job may have called one task alone."""
@@ -92,7 +93,7 @@ def _run_entries(entries: Iterable[Entry], first: int, tasks: PackedTasks, is_en
     return RunnerExit.DONE
 
 
-Put = Callable[[str, "bytes | bytearray"], None]
+Put = Callable[[str, "bytes | bytearray | StoredFrame"], None]
 
 
 class SegmentWriter:
@@ -135,10 +136,10 @@ class SegmentWriter:
         if self._waiting and (place >= self._until or place != self._next):
             self._write(self._pace())
 
-    def add(self, place: int, task_id: bytes, frame: bytes | bytearray) -> None:
+    def add(self, place: int, task_id: bytes, frame: bytes | bytearray | StoredFrame) -> None:
         """Take a result, which is written now or soon. Raises what `put` raises."""
         self._join()
-        if len(frame) > SEGMENT_RESULT_BYTES:
+        if isinstance(frame, StoredFrame) or len(frame) > SEGMENT_RESULT_BYTES:
             self._flush()
             self._send(result_key(self._submission, task_id), frame)
             self._next, self._written_at = place + 1, self._clock()
@@ -207,7 +208,7 @@ class SegmentWriter:
             self._until = segment.until
         self._waiting, self._size, self._written_at = [], 0, self._clock()
 
-    def _send(self, key: str, data: bytes | bytearray) -> None:
+    def _send(self, key: str, data: bytes | bytearray | StoredFrame) -> None:
         try:
             self._put(key, data)
         except Exception as error:

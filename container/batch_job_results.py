@@ -16,10 +16,10 @@ import io
 import json
 import re
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from enum import Enum
-from typing import Final
+from typing import Any, Final, Protocol
 
 MAX_RESULT_BYTES: Final = 5 * 2**30 - 2**20
 """Of a result's body: what one PUT of S3 takes, less room for the rest of the frame. Memory is the bound before that.
@@ -52,6 +52,7 @@ _LEAD: Final = struct.Struct("<4sH")  # magic, version: the same in every versio
 _HEADER: Final = struct.Struct("<IQ32s")  # meta length, body length, sha256 of both
 _HEADER_END: Final = _LEAD.size + _HEADER.size
 _SIGNATURE_BYTES: Final = 32
+_PART_BYTES: Final = 1024 * 1024
 _TIME_LIMIT_S: Final = 1 << 32  # until the year 2106; a float of 32 bits holds it
 
 SIGNED_BYTES: Final = _HEADER_END + _SIGNATURE_BYTES
@@ -141,21 +142,80 @@ class OutputMark:
         return cls(found["task"], *numbers, runs, int(found["checksum"], 16))
 
 
+class StoredBody(Protocol):
+    """Body that isn't in memory."""
+
+    def __len__(self) -> int:
+        """Its bytes."""
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Some of them, fewer at the end only."""
+
+
+class StoredFrame(io.RawIOBase):
+    """File of a result frame whose body isn't in memory; S3 gets it part by part, however often it asks."""
+
+    def __init__(self, head: bytes, body: StoredBody) -> None:
+        self._head = head
+        self._body = body
+        self._at = 0
+
+    def __len__(self) -> int:
+        return len(self._head) + len(self._body)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: len(self)}[whence]
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        in_body = self._at - len(self._head)
+        wanted = len(buffer)
+        part = self._head[self._at :][:wanted] if in_body < 0 else self._body.read_at(in_body, wanted)
+        buffer[: len(part)] = part
+        self._at += len(part)
+        return len(part)
+
+
 def encode_result(meta: ResultMeta, body: bytes | bytearray, secret: bytes = b"") -> bytes | bytearray:
     """The result frame: `body` is the raw serialized result, or a plainly picklable exception.
 
     Signed with the payload frame's `secret`; without one it is as in release 0.1. A `bytearray` becomes the frame
     itself, so that a large result isn't in memory twice.
     """
-    head = json.dumps(asdict(meta), separators=(",", ":")).encode()
+    head = _head(meta, [body], secret)
+    if isinstance(body, bytearray):
+        body[:0] = head
+        return body
+    return b"".join([head, body])
+
+
+def stored_result(meta: ResultMeta, body: StoredBody, secret: bytes = b"") -> StoredFrame:
+    """The result frame as `encode_result` makes it, of a body that stays where it is."""
+    parts = (body.read_at(offset, _PART_BYTES) for offset in range(0, len(body), _PART_BYTES))
+    return StoredFrame(_head(meta, parts, secret), body)
+
+
+def _head(meta: ResultMeta, body: Iterable[bytes | bytearray], secret: bytes) -> bytes:
+    """All that stands before the body, whose parts are read once."""
+    told = json.dumps(asdict(meta), separators=(",", ":")).encode()
+    digest, length = hashlib.sha256(told), 0
+    for part in body:
+        digest.update(part)
+        length += len(part)
     lead = _LEAD.pack(_MAGIC, _SIGNED if secret else _UNSIGNED)
-    lead += _HEADER.pack(len(head), len(body), _digest(head, body))
+    lead += _HEADER.pack(len(told), length, digest.digest())
     if secret:
         lead += _signature(lead, bytes.fromhex(meta.task_id), secret)
-    if isinstance(body, bytearray):
-        body[:0] = lead + head
-        return body
-    return b"".join([lead, head, body])
+    return lead + told
 
 
 def is_signed(frame_head: bytes, task_id: bytes, secret: bytes) -> bool:
@@ -246,7 +306,7 @@ def _signature(header: bytes, task_id: bytes, secret: bytes) -> bytes:
     return hmac.digest(secret, task_id + header, "sha256")
 
 
-def _digest(head: bytes, body: bytes | bytearray) -> bytes:
+def _digest(head: bytes, body: bytes) -> bytes:
     digest = hashlib.sha256(head)
     digest.update(body)
     return digest.digest()

@@ -27,7 +27,7 @@ from batch_job_frames import (
     PayloadReader,
     TaskEntry,
 )
-from batch_job_memory import LARGE_BYTES, LargeBytes, memory_limit
+from batch_job_memory import LARGE_BYTES, FileBytes, LargeBytes, memory_limit
 from batch_job_pack import Entry, SegmentWriter, SharedBlobs, own_folder, run_pack
 from batch_job_protocol import (
     MAX_SEGMENT_BYTES,
@@ -57,9 +57,11 @@ from batch_job_results import (
     SIGNED_BYTES,
     ResultMeta,
     ResultStatus,
+    StoredFrame,
     encode_result,
     is_signed,
     split_frames,
+    stored_result,
 )
 from batch_job_settings import Settings, UsageError
 from batch_job_store import MissingCredentials, MissingObject, Store, StoreError, provide_code
@@ -354,7 +356,8 @@ class _Tasks:
 
     def _write(self, entry: Entry, place: int, ending: ProcessEnding) -> RunnerExit:
         outcome, body = (ending.outcome, ending.body) if ending.outcome else _dead(ending)
-        frame = encode_result(self._meta(entry, outcome, ending), body, self._reader.secret)
+        encode: Any = stored_result if isinstance(body, FileBytes) else encode_result
+        frame = encode(self._meta(entry, outcome, ending), body, self._reader.secret)
         start = time.monotonic()
         if _written(lambda: self._put(entry, place, frame)) is not RunnerExit.DONE:
             return RunnerExit.UNWRITTEN
@@ -366,7 +369,7 @@ class _Tasks:
         )
         return RunnerExit.DONE if self._settings.is_packed else code
 
-    def _put(self, entry: Entry, place: int, frame: bytes | bytearray) -> None:
+    def _put(self, entry: Entry, place: int, frame: bytes | bytearray | StoredFrame) -> None:
         if self._writer is None:
             self._store.put(self._key(entry), frame)
         else:

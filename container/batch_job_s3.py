@@ -63,6 +63,7 @@ _OUTDATED: Final = ("ExpiredToken", "InvalidToken", "TokenRefreshRequired")
 _ATTEMPTS: Final = 3
 _TIMEOUT_S: Final = 60.0
 _LONGEST_PAUSE_S: Final = 20.0
+_BLOCK_BYTES: Final = 256 * 1024  # of a file that is sent
 _IDLE_S: Final = 3.0  # S3 closes a connection that nobody uses: beyond this it isn't tried
 
 _METADATA_HOST: Final = "169.254.170.2"
@@ -285,8 +286,11 @@ class LightClient:
         query = _query(words)
         body = words.get("Body", b"")
         headers = {"Host": place.host, **_optional_headers(words)}
-        sign(method, path, query, headers, hashlib.sha256(body).hexdigest(), self._credentials.get(), self._region)
+        sign(method, path, query, headers, _sha256(body), self._credentials.get(), self._region)
         headers["User-Agent"] = "scaler-batch-runner"
+        if isinstance(body, io.RawIOBase):
+            headers["Content-Length"] = str(body.tell())  # read to its end
+            body.seek(0)
         connection = self._connect(place)
         try:
             connection.request(method, f"{path}?{query}" if query else path, body or None, headers)
@@ -304,9 +308,11 @@ class LightClient:
         if self._connection is None:
             if place.scheme == "https":
                 context = ssl.create_default_context(cafile=_certificates())
-                self._connection = http.client.HTTPSConnection(place.host, timeout=_TIMEOUT_S, context=context)
+                self._connection = http.client.HTTPSConnection(
+                    place.host, timeout=_TIMEOUT_S, context=context, blocksize=_BLOCK_BYTES
+                )
             else:
-                self._connection = http.client.HTTPConnection(place.host, timeout=_TIMEOUT_S)
+                self._connection = http.client.HTTPConnection(place.host, timeout=_TIMEOUT_S, blocksize=_BLOCK_BYTES)
         return self._connection
 
     def _close(self) -> None:
@@ -317,6 +323,16 @@ class LightClient:
 
 class _BucketElsewhere(Exception):
     """S3 says that the bucket lies in another region, or is to be asked for in another way."""
+
+
+def _sha256(body: bytes | bytearray | io.RawIOBase) -> str:
+    if not isinstance(body, io.RawIOBase):
+        return hashlib.sha256(body).hexdigest()
+    digest = hashlib.sha256()
+    body.seek(0)
+    while part := body.read(_BLOCK_BYTES):
+        digest.update(part)
+    return digest.hexdigest()
 
 
 def _certificates() -> str:

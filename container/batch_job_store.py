@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from batch_job_protocol import blob_key, checked_code, loggable
 from batch_job_quoting import log, quote_foreign
+from batch_job_results import StoredFrame
 from batch_job_s3 import light_client
 from botocore.exceptions import (
     BotoCoreError,
@@ -200,7 +201,7 @@ class Store:
             return False
         return True
 
-    def put(self, key: str, data: bytes | bytearray) -> None:
+    def put(self, key: str, data: bytes | bytearray | StoredFrame) -> None:
         """Write the object, retrying for as long as the job lives.
 
         Raises `StoreError` only when S3 keeps refusing (access denied, no such bucket) for two minutes.

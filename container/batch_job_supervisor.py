@@ -31,7 +31,7 @@ from batch_job_control import (
     TaskOutput,
     send,
 )
-from batch_job_memory import memory_limit, oom_kills, was_out_of_memory
+from batch_job_memory import FileBytes, memory_limit, oom_kills, was_out_of_memory
 from batch_job_protocol import MORE_MEMORY
 from batch_job_quoting import log
 from batch_job_template.template import send_task
@@ -127,7 +127,7 @@ class ProcessEnding:
     """
 
     outcome: ChildOutcome | None
-    body: bytes | bytearray
+    body: bytes | bytearray | FileBytes
     phase: Phase
     tail: str
     exit: Exit
@@ -215,7 +215,9 @@ class Supervisor:
         self._announced: ChildOutcome | None = None
         """The outcome whose body has not come yet."""
         self._outcome: ChildOutcome | None = None
-        self._body: bytes | bytearray = b""
+        self._body: bytes | bytearray | FileBytes = b""
+        self._received: list[int] = []
+        """Descriptors that came with what the task says."""
         self._loaded: bytearray | None = None
         self._damage = ""
         self._exit: Exit | None = None
@@ -236,6 +238,7 @@ class Supervisor:
             stack.callback(self._door.close)
             self._wakeup = stack.enter_context(_wakeups())
             self._watch_over(self._wakeup, self._reap)
+            stack.callback(self._close_files)
             if not (is_loaded and self._start_from_template(payload, stack)):
                 self._start(payload, stack)
             end = self._wait()
@@ -376,9 +379,10 @@ class Supervisor:
     def _listen(self) -> bool:
         """Handle what the task says. False when it will say nothing more."""
         try:
-            data = self._control.recv(_CHUNK)
+            data, descriptors, _, _ = socket.recv_fds(self._control, _CHUNK, 1)
         except ConnectionResetError:
             return False
+        self._received += descriptors
         if not self._damage:
             self._take(data)
         return bool(data)
@@ -407,8 +411,20 @@ class Supervisor:
             self._answer_tail()
         elif kind is MessageKind.OUTCOME:
             self._announced = ChildOutcome.decode(message)
-        elif kind is MessageKind.BODY:
-            self._outcome, self._body = self._announced, message
+        elif kind in (MessageKind.BODY, MessageKind.FILE):
+            self._outcome, self._body = self._announced, self._file() if kind is MessageKind.FILE else message
+
+    def _file(self) -> FileBytes:
+        try:
+            return FileBytes(self._received.pop(0))
+        except (IndexError, ValueError) as error:
+            raise DamagedMessage("no file") from error
+
+    def _close_files(self) -> None:
+        for descriptor in self._received:
+            os.close(descriptor)
+        if isinstance(self._body, FileBytes):
+            self._body.close()
 
     def _enter(self, phase: Phase) -> None:
         self._phase = phase
