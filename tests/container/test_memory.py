@@ -1,12 +1,18 @@
-"""Memory of the container, as either version of control groups tells it."""
+"""Memory of the container, as either version of control groups tells it, and large bytes outside of it."""
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
+import tempfile
+from array import array
 from pathlib import Path
+from pickle import PickleBuffer
 
 import pytest
 
-from container.batch_job_memory import memory_limit, oom_kills, was_out_of_memory
+from container.batch_job_memory import LARGE_BYTES, FileBytes, Spool, memory_limit, oom_kills, was_out_of_memory
 
 V2 = {"memory.events": "low 0\nhigh 0\nmax 12\noom 3\noom_kill 2\noom_group_kill 0\n", "memory.max": "4294967296\n"}
 V1 = {
@@ -58,3 +64,60 @@ def test_the_kernels_count_decides_and_without_one_the_peak(
 
 def test_without_a_count_and_a_limit_nothing_was_out_of_memory() -> None:
     assert not was_out_of_memory(None, None, 1 << 40, limit=0)
+
+
+PIECES = [b"a" * 3, b"b" * LARGE_BYTES, b"c" * (LARGE_BYTES + 5), b""]
+
+
+def content(stored: bytes | FileBytes) -> bytes:
+    if isinstance(stored, bytes):
+        return stored
+    with contextlib.closing(stored):
+        return b"".join(stored.read_at(at, 1 << 20) for at in range(0, len(stored), 1 << 20))
+
+
+@pytest.mark.parametrize(("pieces", "is_in_file"), [(PIECES[:1], False), ([], False), (PIECES, True)])
+def test_what_is_large_is_written_to_a_file_and_what_is_small_is_not(pieces: list[bytes], is_in_file: bool) -> None:
+    spool = Spool()
+    for piece in pieces:
+        spool.write(piece)
+    stored = spool.end()
+    assert isinstance(stored, FileBytes) is is_in_file
+    assert len(stored) == len(spool) == sum(map(len, pieces))
+    assert content(stored) == b"".join(pieces)
+
+
+def test_what_has_a_buffer_is_written_as_pickle_gives_it() -> None:
+    spool, values = Spool(), array("d", [1.5, 2.5])
+    spool.write(PickleBuffer(values))
+    spool.write(memoryview(values))
+    assert spool.end() == 2 * values.tobytes()
+
+
+@pytest.mark.parametrize("room", [0, LARGE_BYTES, LARGE_BYTES + 3])
+def test_a_disk_that_takes_no_more_leaves_it_in_memory(monkeypatch: pytest.MonkeyPatch, room: int) -> None:
+    def pwrite(descriptor: int, data: memoryview, offset: int) -> int:
+        if offset >= room:
+            raise OSError(errno.ENOSPC, "full")
+        return really(descriptor, data[: room - offset], offset)
+
+    really = os.pwrite
+    monkeypatch.setattr(os, "pwrite", pwrite)
+    spool = Spool()
+    for piece in PIECES:
+        spool.write(piece)
+    assert spool.end() == b"".join(PIECES)
+
+
+def test_a_folder_that_takes_no_file_leaves_it_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    spool = Spool()
+    spool.write(PIECES[2])
+    assert spool.end() == PIECES[2]
+
+
+def test_what_is_no_file_is_refused_as_one() -> None:
+    for descriptor in os.pipe():
+        with pytest.raises(ValueError, match="no file"):
+            FileBytes(descriptor)
+        os.close(descriptor)

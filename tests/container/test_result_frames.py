@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import struct
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ from container.batch_job_results import (
     encode_result,
     is_signed,
     read_result,
+    stored_result,
 )
 
 TASK_ID = b"0123456789abcdef"
@@ -129,6 +131,28 @@ def test_a_large_result_is_signed_in_place() -> None:
     body = bytearray(b"x" * 1_000)
     assert encode_result(META, body, SECRET) is body
     assert decode_result(body, TASK_ID, SECRET) == (META, b"x" * 1_000)
+
+
+class Stored:
+    """Body outside of memory."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        return self._data[offset : offset + length]
+
+
+@given(body=st.binary(max_size=2_000), part=st.integers(1, 3_000))
+def test_a_stored_body_gives_the_same_frame_in_parts(body: bytes, part: int) -> None:
+    frame = stored_result(META, Stored(body), SECRET)
+    for _ in range(2):
+        assert frame.seek(0) == 0
+        assert b"".join(iter(lambda: frame.read(part), b"")) == encode_result(META, body, SECRET)
+        assert frame.tell() == len(frame) == frame.seek(0, io.SEEK_END)
 
 
 def test_the_result_of_another_task_is_refused() -> None:

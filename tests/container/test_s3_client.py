@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Callable
 from typing import Any
@@ -179,6 +180,35 @@ def test_a_refusal_is_boto3s_error_after_as_many_tries(s3: S3StandIn, status: in
     answer: Any = caught.value.response
     assert (answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"]) == (code or str(status), status)
     assert len(s3.requests) == asked
+
+
+def test_a_file_goes_in_parts_and_as_a_whole_again_after_a_refusal(s3: S3StandIn) -> None:
+    file = NamelessFile(b"part" * 200_000)
+    s3.refusals.append(Refusal("PUT", "/key", 503, "SlowDown", count=1))
+    light(s3).put_object(Bucket="bucket", Key="key", Body=file)
+    assert s3.objects["/bucket/key"] == b"part" * 200_000
+    assert file.largest < 800_000
+
+
+class NamelessFile(io.RawIOBase):
+    """File that notes how much is asked of it at once."""
+
+    def __init__(self, data: bytes) -> None:
+        self._file = io.BytesIO(data)
+        self.largest = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def readinto(self, buffer: Any) -> int:
+        self.largest = max(self.largest, len(buffer))
+        return self._file.readinto(buffer)
 
 
 def test_a_refusal_that_passes_is_not_seen(s3: S3StandIn) -> None:

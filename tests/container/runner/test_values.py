@@ -203,3 +203,34 @@ def test_a_serializer_of_the_clients_own_gets_a_large_argument_as_bytes(client: 
         data = bytes(20 << 20)
         assert round_trip(len, data, serializer=cloudpickle.dumps(Own), route="shared").value == len(data)
         """)
+
+
+@pytest.mark.long
+def test_a_large_result_is_not_in_memory_beside_the_object_that_it_is_of(client: Client) -> None:
+    client("""
+        size = 96 << 20
+
+        small = round_trip(lambda count: b"r" * count, 1)
+        large = round_trip(lambda count: b"r" * count, size)
+        assert large.value == b"r" * size, large.log
+        assert large.meta.peak_bytes - small.meta.peak_bytes < 1.4 * size, (small.meta, large.meta)
+        """)
+
+
+@pytest.mark.long
+def test_a_large_result_arrives_where_the_disk_takes_none_and_where_descriptors_were_closed(client: Client) -> None:
+    client("""
+        def without_disk(count):
+            import os, resource
+            resource.setrlimit(resource.RLIMIT_FSIZE, (18 << 20, 18 << 20))
+            return b"r" * count
+
+        def without_descriptors(count):
+            import os
+            os.closerange(3, 256)
+            return b"r" * count
+
+        for function in (without_disk, without_descriptors):
+            returned = round_trip(function, 20 << 20)
+            assert returned.value == b"r" * (20 << 20), returned.log
+        """)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import tracemalloc
 from collections.abc import Callable
 
 import cloudpickle
@@ -44,6 +45,21 @@ def test_a_lambda_is_called_lambda() -> None:
     assert read_function_name(cloudpickle.dumps(lambda x: x, protocol=pickle.HIGHEST_PROTOCOL)) == "<lambda>"
 
 
+def test_a_function_is_named_out_of_a_view_without_a_copy_of_the_large_values_that_it_holds() -> None:
+    large = bytes(8 << 20)
+
+    def price_book(x: int) -> int:
+        return x + len(large)
+
+    pickled = memoryview(cloudpickle.dumps(price_book, protocol=pickle.HIGHEST_PROTOCOL))
+    tracemalloc.start()
+    try:
+        assert read_function_name(pickled) == "price_book"
+        assert tracemalloc.get_traced_memory()[1] < len(large) // 8
+    finally:
+        tracemalloc.stop()
+
+
 @pytest.mark.parametrize("pickled", [b"", b"\x80", b"not a pickle", pickle.dumps([1, 2, 3])])
 def test_what_shows_no_name_reads_as_a_question_mark(pickled: bytes) -> None:
     assert read_function_name(pickled) == UNKNOWN
@@ -52,3 +68,8 @@ def test_what_shows_no_name_reads_as_a_question_mark(pickled: bytes) -> None:
 @given(st.binary(max_size=200))
 def test_hostile_bytes_never_raise(pickled: bytes) -> None:
     assert read_function_name(pickled).isprintable()
+    assert read_function_name(memoryview(pickled)) == read_function_name(pickled)
+
+
+def test_a_long_text_of_python_2_in_a_view_never_raises() -> None:
+    assert read_function_name(memoryview(b"T" + (100_000).to_bytes(4, "little") + bytes(100_000) + b".")) == UNKNOWN

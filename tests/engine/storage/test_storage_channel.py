@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scaler.io.ymq import YMQException
+from scaler.io.ymq import Bytes, YMQException
 from scaler.io.ymq_async_object_storage_connector import YMQAsyncObjectStorageConnector
 from scaler.protocol.capnp import ObjectResponseHeader
 from scaler.protocol.helpers import to_capnp_object_id
 from scaler.utility.identifiers import ObjectID
 
 from engine.messages import LinkDown
+from engine.scaler.connections import VIEWED_BYTES, StorageConnector
 from engine.scaler_link import StorageChannel
 
 
@@ -41,6 +42,48 @@ async def test_requests_that_wait_behind_the_one_that_finds_it_gone_are_told_as_
 
     ends = await asyncio.gather(*map(request, range(3)), return_exceptions=True)
     assert [type(end) for end in ends] == [LinkDown] * 3
+
+
+class AnsweringSocket:
+    """Stands in for the transport: storage answers the request for one object with it."""
+
+    def __init__(self, object_id: ObjectID, data: bytes) -> None:
+        header = ObjectResponseHeader(
+            objectID=to_capnp_object_id(object_id),
+            payloadLength=len(data),
+            responseID=0,
+            responseType=ObjectResponseHeader.ObjectResponseType.getOK,
+        )
+        self._asked = asyncio.Event()
+        self._answers = iter([Bytes(header.to_bytes()), Bytes(data)])
+
+    async def send_message(self, _message: object) -> None:
+        self._asked.set()
+
+    async def recv_message(self) -> Any:
+        await self._asked.wait()
+        answer = next(self._answers, None)
+        if answer is None:
+            await asyncio.Event().wait()
+        return SimpleNamespace(payload=answer)
+
+    def shutdown(self) -> None:
+        """The connector's own end calls it."""
+
+
+@pytest.mark.parametrize("size", [1, VIEWED_BYTES - 1, VIEWED_BYTES, VIEWED_BYTES + 1])
+async def test_an_object_comes_whole_and_a_large_one_as_it_was_received(size: int) -> None:
+    context: Any = None
+    data, object_id = bytes(range(256)) * (size // 256 + 1), b"1" * 32
+    connector = StorageConnector(context, b"test")
+    connector._socket = AnsweringSocket(ObjectID(object_id), data[:size])
+    connector._connected_event.set()
+    channel = StorageChannel(connector)
+    running = asyncio.create_task(channel.run())
+    got = await asyncio.wait_for(channel.get(object_id, None), 5)
+    running.cancel()
+    assert got == data[:size]
+    assert isinstance(got, memoryview) is (size >= VIEWED_BYTES)
 
 
 class BabblingSocket:
