@@ -164,19 +164,24 @@ class StoredFrame(io.RawIOBase):
         return len(self._head) + len(self._body)
 
     def readable(self) -> bool:
+        """It is."""
         return True
 
     def seekable(self) -> bool:
+        """It is."""
         return True
 
     def tell(self) -> int:
+        """Where the next read begins."""
         return self._at
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Let the next read begin there."""
         self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: len(self)}[whence]
         return self._at
 
     def readinto(self, buffer: Any) -> int:
+        """Read as many bytes as fit, fewer at the end of head or body."""
         in_body = self._at - len(self._head)
         wanted = len(buffer)
         part = self._head[self._at :][:wanted] if in_body < 0 else self._body.read_at(in_body, wanted)

@@ -13,6 +13,7 @@ from tests.support.cluster.running_engine import (
     Engine,
     await_condition,
     keys_left,
+    manager_calls,
     nothing_of_tasks_left,
     run_client,
     running_engine,
@@ -69,6 +70,29 @@ with Client(address=ADDRESS) as client:
             client.tell("go on")
         client.finish(60)
         assert_nothing_left(cluster, engine)
+
+
+@pytest.mark.long
+def test_a_client_that_cancels_all_at_once_before_it_leaves_waits_for_one_end(
+    cluster: LocalCluster, engine: Engine
+) -> None:
+    """One by one, as `with Client` ends, each would wait for the end of the job before it."""
+    script = f"""{PREPARED}
+from concurrent.futures import ThreadPoolExecutor
+with Client(address=ADDRESS) as client:
+    running = [client.submit(nap, 300) for _ in range(20)]
+    input()
+    with ThreadPoolExecutor(len(running)) as pool:
+        assert all(pool.map(lambda future: future.cancel(), running))
+"""
+    with talking_client(cluster, script) as client:
+        await_jobs(cluster, engine, "RUNNING", 20)
+        cluster.aws.reset_calls()
+        client.tell("leave")
+        client.finish(60)
+    calls = manager_calls(cluster)
+    assert calls.get("batch.TerminateJob", 0) + calls.get("batch.TerminateJobs", 0) < 10, calls
+    assert_nothing_left(cluster, engine)
 
 
 @pytest.mark.long

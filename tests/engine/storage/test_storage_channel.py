@@ -67,6 +67,9 @@ class AnsweringSocket:
             await asyncio.Event().wait()
         return SimpleNamespace(payload=answer)
 
+    async def flush(self) -> None:
+        """All has left."""
+
     def shutdown(self) -> None:
         """The connector's own end calls it."""
 
@@ -76,7 +79,8 @@ async def test_an_object_comes_whole_and_a_large_one_as_it_was_received(size: in
     context: Any = None
     data, object_id = bytes(range(256)) * (size // 256 + 1), b"1" * 32
     connector = StorageConnector(context, b"test")
-    connector._socket = AnsweringSocket(ObjectID(object_id), data[:size])
+    socket: Any = AnsweringSocket(ObjectID(object_id), data[:size])
+    connector._socket = socket
     connector._connected_event.set()
     channel = StorageChannel(connector)
     running = asyncio.create_task(channel.run())
