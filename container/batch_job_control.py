@@ -24,10 +24,8 @@ from typing import Final
 
 from batch_job_memory import FileBytes
 from batch_job_quoting import log
-from batch_job_results import KEPT_BYTES, OUTPUT_KINDS, OutputMark, ResultStatus
+from batch_job_results import KEPT_BYTES, MARKS_AFTER_S, OUTPUT_KINDS, OutputMark, ResultStatus
 
-MARKS_AFTER_S: Final = 3.0
-"""Of a task that is over before nobody follows the log."""
 MARK_EVERY_S: Final = 1.0
 LONGEST_LINE: Final = 64 * 1024
 """Bytes of a line that is held until it is whole."""

@@ -37,6 +37,8 @@ LONGEST_PLACE: Final = 200
 LONGEST_MESSAGE: Final = 1_000
 """Characters of the meta data's texts about an exception."""
 
+MARKS_AFTER_S: Final = 2.0
+"""Of a task that is over before nobody follows the log."""
 OUTPUT_KINDS: Final = {"o": (1, False), "O": (1, True), "e": (2, False), "E": (2, True)}
 """Of a run of lines: the descriptor to which the task wrote them, and whether they are empty."""
 

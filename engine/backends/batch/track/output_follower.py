@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from engine.aws.batch_states import BatchState
-from engine.aws.budget import Clock, Sleep
+from engine.aws.budget import Clock, Sleep, TokenBucket
 from engine.backends.batch.introspect.log_stream import LogStreamReader
 from engine.backends.batch.ledger import BatchTask, Ledger
 from engine.backends.batch.track.printed import MarkedLog
@@ -24,16 +24,22 @@ from engine.model import LogChunk, LogStatus
 logger = logging.getLogger(__name__)
 
 FOLLOW_AFTER_S: Final = 2.0
-"""Since a job was first seen to run: most tasks are over by then."""
+"""Since a job was first seen to run: most tasks are over by then, and runners have told of the first lines."""
 MAX_FOLLOWED: Final = 8
 READ_GAP_S: Final = 0.4
-"""Between two reads: eight jobs are read in less than the five seconds that a line may take to its client."""
+"""Between two reads, on average: eight jobs in less than the five seconds that a line may take to its client.
+
+After some quiet each of the eight may be read at once.
+"""
 READ_EVERY_S: Final = 2.0
 READ_AGAIN_S: Final = 10.0
 """After what was read could not be sent on."""
 FULL_PAGE: Final = 200_000
 """Characters of a read behind which there is more, most likely."""
 CHOOSE_EVERY_S: Final = 2.0
+CHOOSE_SOON_S: Final = 0.4
+"""While there are places for more jobs."""
+LOOK_EVERY_S: Final = 0.2
 ASKED_AGAIN_S: Final = 10.0
 """A job's stream is asked for anew after this time: another attempt has another one."""
 ASKED_AT_ONCE: Final = 100
@@ -89,6 +95,7 @@ class OutputFollower:
         self._observer = observer
         self._clock = clock
         self._sleep = sleep
+        self._budget = TokenBucket(1 / READ_GAP_S, MAX_FOLLOWED, clock, sleep)
         self._running: dict[str, _RunningJob] = {}
         """By job id."""
         self._choose_due = self._paused_until = float("-inf")
@@ -99,8 +106,8 @@ class OutputFollower:
         while True:
             if self._ledger.streaming and self._clock() >= self._paused_until:
                 await self._choose()
-                await self._read_next()
-                await self._sleep(READ_GAP_S)
+                if not await self._read_next():
+                    await self._sleep(LOOK_EVERY_S)
             else:
                 self._running.clear()
                 await self._sleep(IDLE_S)
@@ -111,16 +118,18 @@ class OutputFollower:
         now = self._clock()
         if now < self._choose_due:
             return
-        self._choose_due = now + CHOOSE_EVERY_S
         running = [one for task in self._ledger.streaming if (one := _running_job(task, now)) is not None]
         self._running = {job_id: self._running.get(job_id, one) for job_id, one in running}
         await self._ask_streams(now)
+        is_full = len(self._followed()) == MAX_FOLLOWED
+        self._choose_due = now + (CHOOSE_EVERY_S if is_full else CHOOSE_SOON_S)
 
     async def _ask_streams(self, now: float) -> None:
         asked = [
             (job_id, one)
             for job_id, one in self._running.items()
-            if now - one.since >= FOLLOW_AFTER_S and (not one.stream or now - one.asked_at >= ASKED_AGAIN_S)
+            if now - one.since >= FOLLOW_AFTER_S
+            and now - one.asked_at >= (ASKED_AGAIN_S if one.stream else CHOOSE_EVERY_S)
         ]
         asked = sorted(asked, key=lambda pair: pair[1].since)[:ASKED_AT_ONCE]
         if not asked or not self._has_room_for(asked):
@@ -140,10 +149,13 @@ class OutputFollower:
 
     # ---- reading
 
-    async def _read_next(self) -> None:
+    async def _read_next(self) -> bool:
+        """False: nothing is due."""
         due = [one for one in self._followed() if one.due <= self._clock()]
         if due:
+            await self._budget.pay()
             await self._read(min(due, key=lambda one: one.due))
+        return bool(due)
 
     async def _read(self, one: _RunningJob) -> None:
         chunk = await self._logs.read_on(one.stream, one.token)

@@ -40,6 +40,8 @@ LIST_SHARE: Final = 4
 BATCH_SOON_S: Final = 1.0
 BATCH_LATE_S: Final = 5.0
 BATCH_GROWTH: Final = 1.5
+STREAMED_LATE_S: Final = 2.0
+"""While a client has output streamed, which is followed once its job is seen to run."""
 CANCEL_SOON_S: Final = 0.06
 CANCEL_LATE_S: Final = 0.25
 CANCEL_GROWTH: Final = 1.6
@@ -64,6 +66,10 @@ class Cadence:
         """Poll soon, in `within_s` at the latest, and often again."""
         self._interval_s = self._soon_s
         self.due = min(self.due, now + min(self._soon_s, within_s))
+
+    def expect(self, now: float, within_s: float) -> None:
+        """Poll within this time, and no more often after that."""
+        self.due = min(self.due, now + within_s)
 
     def polled(self, now: float, at_least_s: float = 0.0) -> None:
         """A poll is done: the next is due an interval later, which grows."""
@@ -117,6 +123,8 @@ class Tracker:
         if self._clock() >= self._batch.due:
             polls = await self._poller.poll()
             self._batch.polled(self._clock())
+            if self._ledger.streaming:
+                self._batch.expect(self._clock(), STREAMED_LATE_S)
             self._hurry_for_cancels()
             self._cancel_pause_s = min(CANCEL_LATE_S, self._cancel_pause_s * CANCEL_GROWTH)
         await self._list_results()

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from container.batch_job_results import OutputMark
+from container.batch_job_results import MARKS_AFTER_S, OutputMark
 from engine.aws.batch_states import BatchState
 from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
 from engine.backends.batch.track.output_follower import (
@@ -148,11 +148,29 @@ async def test_a_line_is_told_within_five_seconds_of_its_mark(world: World, jobs
     assert len(world.observer.printed) == jobs
 
 
+SEEN_WITHIN_S = 1.0
+"""Of a job's start, while jobs start: `engine.backends.batch.track.tracker.BATCH_SOON_S`."""
+
+
+@pytest.mark.parametrize("jobs", [1, MAX_FOLLOWED, 4 * MAX_FOLLOWED])
+@pytest.mark.parametrize("offset", [0.0, 0.15, 0.3, 1.9])
+async def test_the_first_lines_of_jobs_that_start_at_once_are_told_within_five_seconds(
+    world: World, jobs: int, offset: float
+) -> None:
+    """Of as many as are followed; the others come with their results, or when places get free."""
+    await world.passes(10 + offset)
+    tasks = [world.run_job(f"job-{number}")[0] for number in range(jobs)]
+    for number, task in enumerate(tasks):
+        world.prints(task, f"job-{number}/1", "first", seconds=MARKS_AFTER_S - SEEN_WITHIN_S)
+    await world.passes(5 - SEEN_WITHIN_S)
+    assert len(world.observer.printed) == min(jobs, MAX_FOLLOWED)
+
+
 async def test_reads_are_bounded_however_many_jobs_run(world: World) -> None:
     world.run_job("array", 500)
     began = world.clock.now
     await world.passes(60)
-    assert len(world.logs.reads) <= 60 / READ_GAP_S + 1
+    assert len(world.logs.reads) <= 60 / READ_GAP_S + MAX_FOLLOWED
     assert len({stream for _, stream in world.logs.reads}) == MAX_FOLLOWED
     assert len(world.asked) <= (world.clock.now - began) / 2
     a_stream = Counter(stream for _, stream in world.logs.reads)

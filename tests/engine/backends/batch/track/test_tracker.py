@@ -52,13 +52,14 @@ def tracker_of(around: Surroundings, ledger: Ledger, clock: FakeClock) -> Tracke
     )
 
 
-async def polls_in(seconds: float, *, ending: int, submissions: int) -> int:
+async def polls_in(seconds: float, *, ending: int = 0, submissions: int, streaming: int = 0) -> int:
     ledger, clock, around = Ledger(), FakeClock(), Surroundings()
     task = BatchTask(bytes(16), ResourceShape(), None)
     for number in range(submissions):
         one = Submission(f"{number:032x}", "job", (task,), ResourceShape())
         ledger.submissions[one.submission_id] = one
     ledger.ending = {BatchTask(bytes(16), ResourceShape(), None) for _ in range(ending)}
+    ledger.streaming = {BatchTask(bytes(16), ResourceShape(), None) for _ in range(streaming)}
     tracker = tracker_of(around, ledger, clock)
     end = clock.now + seconds
     while clock.now < end:
@@ -77,6 +78,11 @@ async def test_while_a_cancel_waits_batch_is_asked_often_in_proportion_to_what_i
 async def test_the_end_of_a_cancelled_job_is_looked_for_at_once_and_then_less_often() -> None:
     """A client that leaves cancels one task after the other, and waits each time for the end of that one's job."""
     assert await polls_in(0.2, ending=1, submissions=1) == 3
+
+
+@pytest.mark.parametrize(("streaming", "polls"), [(0, 13), (1, 31)])
+async def test_a_streamed_tasks_job_is_seen_to_run_within_two_seconds(streaming: int, polls: int) -> None:
+    assert await polls_in(60.0, submissions=1, streaming=streaming) == pytest.approx(polls, abs=2)
 
 
 class FloodedBucket(Surroundings):
