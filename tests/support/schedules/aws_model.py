@@ -509,7 +509,8 @@ class Batch:
 
     def _beat(self, child: Child, attempt: int, entry: int) -> None:
         """A while after its start the entry still runs."""
-        if (child.attempt, child.entry) == (attempt, entry) and child.calls_since is not None and child.waiting:
+        is_running = child.calls_since is not None and child.state not in ENDED
+        if (child.attempt, child.entry) == (attempt, entry) and is_running and child.waiting:
             self._write_segment(child, 1)
 
     def _waiting_tasks(self, child: Child) -> tuple[bytes, ...]:
