@@ -128,7 +128,7 @@ def _facts(manager: ManagerView, now: float) -> list[tuple[str, str]]:
         facts.append(("paused", manager.paused))
     if manager.draining:
         oldest = "" if manager.oldest_at is None else f", oldest {span(now - manager.oldest_at)}"
-        facts.append(("draining", f"{count(manager.slots_used)} left{oldest}; nothing new is started"))
+        facts.append(("draining", f"{count(manager.slots_used)} left{oldest}; nothing more is submitted"))
     return facts
 
 

@@ -120,7 +120,7 @@ def _spent(view: BudgetView) -> Alert:
 
 
 def _draining(view: ManagerView, now: float) -> Alert:
-    return Alert("warning", describe_drain(view, now), "drain starts nothing new")
+    return Alert("warning", describe_drain(view, now), "nothing more is submitted")
 
 
 def _waiting(views: Sequence[ManagerView], own: int | None, own_reason: str) -> Iterator[Alert]:

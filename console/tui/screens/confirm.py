@@ -95,7 +95,7 @@ def confirm_drain(state: ConsoleState) -> Dialog[bool]:
     details = {
         "engine": _engine(state),
         "managers": clean(names),
-        "effect": f"nothing more is started; {used} under way may finish, then the engine ends",
+        "effect": f"nothing more is submitted; {used} under way may finish, then the engine ends",
         "API": "none: tasks that wait go back to the scheduler",
     }
     return Dialog("drain?", facts(details), [Option("y", "Drain", True, dangerous=True)], harmless="Go on")
