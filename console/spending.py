@@ -107,9 +107,11 @@ def describe_spent(view: BudgetView) -> str:
 
 
 def raise_budget(view: BudgetView) -> str:
-    """The console's command that raises it: `:budget 80`."""
+    """The console's command that raises it: `:budget 80`. What was used meanwhile may be far more than the budget."""
     unit = "" if view.budget.unit == "money" else "vcpuh"
-    return f":budget {view.budget.limit * MORE:.3g}{unit}" if view.budget.limit < 500 else f":budget AMOUNT{unit}"
+    limit, used = view.budget.limit, view.used or 0.0
+    more = MORE * (limit if used < limit * MORE * 0.9 else used)
+    return f":budget {more:.3g}{unit}" if more < 800 else f":budget AMOUNT{unit}"
 
 
 def describe_fit(fit: Fit, *, cores: bool = True) -> str:

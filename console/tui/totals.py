@@ -9,7 +9,17 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from engine.telemetry.schema.messages import ENDED, CallStats, JobState, ManagerView, Quota, Route, RouteStats, Snapshot
+from engine.telemetry.schema.messages import (
+    ENDED,
+    CallStats,
+    JobState,
+    LightState,
+    ManagerView,
+    Quota,
+    Route,
+    RouteStats,
+    Snapshot,
+)
 
 T = TypeVar("T")
 
@@ -35,6 +45,8 @@ class Totals:
     """FAILED jobs that nobody has acknowledged."""
     queue_full: bool = False
     """The scheduler may hold more tasks for some of them."""
+    halted: bool = False
+    """Some of them submit nothing at present."""
 
     @property
     def total(self) -> int:
@@ -50,6 +62,12 @@ def select_managers(snapshot: Snapshot, manager: str) -> Sequence[ManagerView]:
 def has_work(view: ManagerView) -> bool:
     """True when the manager has tasks that have not ended."""
     return any(number for state, number in view.counts.items() if state not in ENDED)
+
+
+def is_halted(view: ManagerView) -> bool:
+    """True when it submits nothing at present, so that its pace tells nothing of what waits: paused, drained, cut off."""
+    is_spent = view.budget is not None and view.budget.is_spent
+    return bool(view.paused) or view.draining or is_spent or view.health.state is LightState.DOWN
 
 
 def sum_managers(snapshot: Snapshot, manager: str = "") -> Totals:
@@ -69,6 +87,7 @@ def sum_managers(snapshot: Snapshot, manager: str = "") -> Totals:
         inline_limit=min((view.inline_limit for view in views if view.inline_limit), default=0),
         failed_new=sum(view.failed_new for view in views),
         queue_full=any(view.queue_full for view in views),
+        halted=any(map(is_halted, views)),
     )
 
 

@@ -12,6 +12,7 @@ from console.spending import (
     describe_remaining,
     describe_usage,
     describe_wasted,
+    raise_budget,
 )
 from engine.telemetry.schema.messages import Budget, BudgetUnit, BudgetView, Fit, IdleHosts, Price, Remaining, Usage
 from tests.support.console.single_pane import manager_view
@@ -98,6 +99,19 @@ def test_money_above_nothing_is_never_nothing(amount: float | None, said: str) -
 )
 def test_vcpu_hours_are_short(hours: float | None, said: str) -> None:
     assert format.hours(hours) == said
+
+
+@pytest.mark.parametrize(
+    ("limit", "used", "command"),
+    [
+        (50.0, 51.0, ":budget 80"),
+        (0.02, 0.09, ":budget 0.144"),
+        (50.0, 79.9, ":budget 128"),
+        (900.0, 901.0, ":budget AMOUNT"),
+    ],
+)
+def test_the_budget_that_is_offered_lets_jobs_go_on(limit: float, used: float, command: str) -> None:
+    assert raise_budget(BudgetView(Budget(limit), used, True)) == command
 
 
 HOUR_S = 3600.0

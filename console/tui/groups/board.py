@@ -15,6 +15,7 @@ from console.tui.groups.groups_view import GroupsView
 from console.tui.polling import PolledRequest
 from console.tui.screens.jobs_actions import JobsActions
 from console.tui.state import ConsoleState
+from console.tui.totals import is_halted
 from engine.telemetry.schema.messages import (
     ENDED,
     GROUP_SORTS,
@@ -82,7 +83,13 @@ class GroupsBoard(JobsActions):
             return
         view, state = self.state.view, self.state
         several = len(state.managers) > 1
-        self.group_table.show(filter=view.filter, manager=view.manager, several_managers=several, stale=state.stale)
+        self.group_table.show(
+            filter=view.filter,
+            manager=view.manager,
+            several_managers=several,
+            halted=any(map(is_halted, state.shown_managers)),
+            stale=state.stale,
+        )
         if self._asked_groups != self._groups_request():
             self._ask_groups.reset()
 

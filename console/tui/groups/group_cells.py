@@ -39,6 +39,8 @@ class GroupCells:
         self.by = GroupBy.FUNCTION
         self.has_money = False
         """Prices are known: costs are money, else vCPU-hours."""
+        self.halted = False
+        """Nothing is submitted at present."""
 
     def columns(self) -> list[Column[JobGroup]]:
         """Columns from left to right; the least important have the highest rank."""
@@ -108,8 +110,9 @@ class GroupCells:
         return text, "text" if usage.vcpu_s else "muted"
 
     def eta(self, group: JobGroup) -> Span:
-        """Time that is left."""
-        return format.eta(group.forecast, ascii=self.glyphs.ascii), "text" if group.forecast else "muted"
+        """Time that is left; unknown while nothing is submitted."""
+        forecast = None if self.halted else group.forecast
+        return format.eta(forecast, ascii=self.glyphs.ascii), "text" if forecast else "muted"
 
     def share(self, group: JobGroup) -> Span:
         """Share of the jobs that have ended, in percent: 100 only when all have."""

@@ -39,8 +39,14 @@ class GroupTable(ListTable[JobGroup]):
         self.several_managers = False
         self._cells = GroupCells(glyphs)
 
-    def show(self, *, filter: str, manager: str, several_managers: bool = False, stale: bool = False) -> None:
-        """Draw the view as it is now. `filter` and `manager` are those of the jobs that are counted."""
+    def show(
+        self, *, filter: str, manager: str, several_managers: bool = False, halted: bool = False, stale: bool = False
+    ) -> None:
+        """Draw the view as it is now. `filter` and `manager` are those of the jobs that are counted.
+
+        `halted`: nothing is submitted at present, so that nothing is foretold.
+        """
+        self._cells.halted = halted
         self.filter, self.manager, self.several_managers = filter, manager, several_managers
         self.stale = stale
         self.redraw()

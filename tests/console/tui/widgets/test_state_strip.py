@@ -6,7 +6,11 @@ import pytest
 
 from console.tui.widgets.state_strip import StateStrip
 from engine.telemetry.schema.messages import (
+    Budget,
+    BudgetView,
     JobState,
+    Link,
+    LinkId,
     Trends,
 )
 from tests.support.console.single_pane import draw_pane, manager_view, snapshot_of
@@ -42,6 +46,19 @@ async def test_the_pace_of_those_before_tells_nothing_of_the_last_ones_that_run(
     shown = snapshot_of(manager_view(counts=counts, rates={JobState.SUCCEEDED: 41.0}))
     lines = await draw_pane(strip, lambda: strip.show(shown), 120, 5)
     assert "left 4" in lines[4]
+    assert "ETA" not in lines[4]
+
+
+SPENT = BudgetView(Budget(50.0), 51.0, True)
+DOWN = (Link("scheduler", False, NOW - 38, "no echo", id=LinkId.SCHEDULER),)
+
+
+@pytest.mark.parametrize("halt", [{"paused": "throttled"}, {"draining": True}, {"budget": SPENT}, {"links": DOWN}])
+async def test_while_nothing_is_submitted_nothing_is_foretold(halt: dict[str, object]) -> None:
+    strip = StateStrip()
+    shown = snapshot_of(manager_view(rates={JobState.SUCCEEDED: 41.0}, **halt))
+    lines = await draw_pane(strip, lambda: strip.show(shown), 120, 5)
+    assert "left 1,179" in lines[4]
     assert "ETA" not in lines[4]
 
 
