@@ -65,7 +65,7 @@ def has_work(view: ManagerView) -> bool:
 
 
 def is_halted(view: ManagerView) -> bool:
-    """True when it submits nothing at present, so that its pace tells nothing of what waits: paused, drained, cut off."""
+    """True when it submits nothing at present, so that its pace tells nothing of what waits."""
     is_spent = view.budget is not None and view.budget.is_spent
     return bool(view.paused) or view.draining or is_spent or view.health.state is LightState.DOWN
 

@@ -177,9 +177,7 @@ class StateStrip(Pane):
             parts += [(" ", ""), (line, "succeeded")]
         least = self._least if left and self._totals.queue_full else ""
         parts += [dot, ("left ", "muted"), (least + format.count(left), "text")]
-        if (
-            waiting and done > 0 and not self._totals.halted
-        ):  # the last ones take what they take, however fast others came before
+        if waiting and done > 0 and not self._totals.halted:  # the last ones take what they take
             parts += [dot, ("ETA ", "muted"), (least + format.span(left / done), "text")]
         return spread(parts, self._oldest(), width)
 
