@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Final
 
 from engine.model import Link, LinkId, LinkTrouble
+
+ANSWERED_WITHIN_S: Final = 10.0
 
 
 class LinkHealth:
     """State of one connection, kept by its owner. `clock` gives seconds since the epoch.
 
-    An open connection on which nothing is heard for `quiet_after_s` is degraded.
+    An open connection on which nothing is heard for `quiet_after_s` is degraded, and so is one on which an answer is
+    awaited for `ANSWERED_WITHIN_S` and nothing is heard.
     """
 
     def __init__(
@@ -25,6 +29,8 @@ class LinkHealth:
         self._clock = clock
         self._quiet_after_s = quiet_after_s
         self._heard_at: float | None = None
+        self._asked: dict[object, float] = {}
+        """What has no answer yet, the oldest first, and when it was asked."""
         self._trouble: tuple[str, str] = ("", "")
         self._link = Link(name, up=False, since=clock(), detail="not connected yet", id=id or "")
         self.is_new = True
@@ -34,13 +40,11 @@ class LinkHealth:
     def view(self) -> Link:
         """The link as it is now."""
         link = self._link
-        quiet_s = 0.0 if self._heard_at is None else self._clock() - self._heard_at
-        is_quiet = link.up and quiet_s > self._quiet_after_s
-        trouble, why = self._trouble if link.up and not is_quiet else ("", "")
-        detail = f"nothing heard for {quiet_s:.0f} s" if is_quiet else why or link.detail
-        return Link(
-            link.name, link.up, link.since, detail, None, link.id, is_quiet or bool(trouble), self._heard_at, trouble
-        )
+        silence = self._silence() if link.up else ""
+        trouble, why = self._trouble if link.up and not silence else ("", "")
+        detail = silence or why or link.detail
+        is_degraded = bool(silence or trouble)
+        return Link(link.name, link.up, link.since, detail, None, link.id, is_degraded, self._heard_at, trouble)
 
     def mark_up(self, address: str) -> None:
         """The connection to `address` works."""
@@ -58,6 +62,24 @@ class LinkHealth:
     def note_heard(self) -> None:
         """The other side was heard of."""
         self._heard_at = self._clock()
+
+    def note_asked(self, question: object) -> None:
+        """The other side owes an answer to it."""
+        self._asked[question] = self._clock()
+
+    def drop_asked(self, question: object) -> None:
+        """Nobody waits for its answer any more, or it came."""
+        self._asked.pop(question, None)
+
+    def _silence(self) -> str:
+        """What is missing to be heard, in words; empty: nothing is."""
+        now, heard_at = self._clock(), self._heard_at
+        oldest = next(iter(self._asked.values()), now)
+        waited_s = now - max(oldest, heard_at or 0.0)
+        if waited_s > ANSWERED_WITHIN_S:
+            return f"no answer for {waited_s:.0f} s"
+        quiet_s = 0.0 if heard_at is None else now - heard_at
+        return f"nothing heard for {quiet_s:.0f} s" if quiet_s > self._quiet_after_s else ""
 
     def _update(self, up: bool, detail: str) -> None:
         since = self._link.since if up == self._link.up else self._clock()

@@ -107,7 +107,11 @@ class StorageLink:
             channel, ended = await self._connected()
             reading = asyncio.ensure_future(channel.get(object_id, at_most))
             either: list[asyncio.Future[Any]] = [reading, ended]
-            await asyncio.wait(either, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
+            self.health.note_asked(reading)
+            try:
+                await asyncio.wait(either, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                self.health.drop_asked(reading)
             if reading.done() and reading.exception() is None:
                 self.health.note_heard()
                 return reading.result()

@@ -102,6 +102,18 @@ async def test_a_write_is_repeated_until_a_connection_takes_it() -> None:
     assert second.stored == [b"data"]
 
 
+async def test_a_read_without_an_answer_is_seen_on_the_link(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.link_health.ANSWERED_WITHIN_S", -1.0)
+    async with linked(Connection(answers=False)) as link:
+        reading = asyncio.create_task(link.get(b"x" * 32))
+        await asyncio.sleep(0.01)
+        assert link.health.view.degraded
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+        monkeypatch.setattr("engine.link_health.ANSWERED_WITHIN_S", 0.0)
+        assert not link.health.view.degraded
+
+
 async def test_a_malformed_id_is_the_callers_to_know() -> None:
     async with linked(Connection(answers=True)) as link:
         with pytest.raises(ValueError, match="32 bytes"):
