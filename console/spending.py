@@ -20,11 +20,9 @@ def describe_usage(usage: Usage | None, remaining: Remaining | None, *, ascii: b
     if usage is None:
         return format.UNKNOWN if not ascii else "-"
     if usage.money is None:
-        unit, of, now = " vCPU-hours", usage.vcpu_hours, f"{usage.vcpus:,.10g} vCPUs now"
-        spent = format.hours(of)
+        unit, spent, now = " vCPU-hours", format.hours(usage.vcpu_hours), f"{usage.vcpus:,.10g} vCPUs now"
     else:
-        unit, now = "", f"{format.money(usage.money_per_hour)} an hour"
-        spent = format.money(usage.money)
+        unit, spent, now = "", format.money(usage.money), f"{format.money(usage.money_per_hour)} an hour"
     parts = [f"{spent}{unit} spent", now]
     if remaining is not None:
         parts.append(f"{describe_remaining(remaining, ascii=ascii)}{unit} more to the end")

@@ -371,10 +371,7 @@ class AWSHPCTaskManager:
         else:
             self._loads.pop(record.task_id, None)
             work = replace(work, shape=record.shape, company=self._company(), following=len(self._loads))
-            if self._accepting or record.is_nested:
-                self._submit(record, work)
-            else:
-                self._queue_again(record)
+            self._submit(record, work)
 
     def _queue_again(self, record: TaskRecord) -> None:
         self._enter(record, TaskState.QUEUED)
@@ -392,6 +389,9 @@ class AWSHPCTaskManager:
         self._functions.check_wish(record)
 
     def _submit(self, record: TaskRecord, work: TaskWork) -> None:
+        if not self._accepting and not record.is_nested:  # a drain began meanwhile
+            self._queue_again(record)
+            return
         self._enter(record, TaskState.PAUSED if self._paused else TaskState.COLLECTING)
         self._bound_jobs()
         self._backend.submit(work)

@@ -43,21 +43,16 @@ def bar(share: float, cells: int, glyphs: Glyphs) -> tuple[str, str]:
 
 
 def stacked(parts: Sequence[int], cells: int) -> list[int]:
-    """Cells of each part; they add up to `cells`, and a part above 0 gets one while there is room.
-
-    The others are as long as they ought to be, to half a cell or so: a longer bar is a larger share.
-    """
-    total = sum(parts)
-    if not total:
+    """Cells of each part; they add up to `cells`, and a part above 0 gets one while there is room."""
+    if not (total := sum(parts)):
         return [0] * len(parts)
     ideal = [part * cells / total for part in parts]
     lengths = [max(1, round(each)) if part else 0 for part, each in zip(parts, ideal, strict=True)]
-    while (missing := cells - sum(lengths)) > 0:
+    while sum(lengths) < cells:
         lengths[max(_places(parts), key=lambda place: ideal[place] - lengths[place])] += 1
-    while missing < 0:
+    while sum(lengths) > cells:
         longer = [place for place in _places(lengths) if lengths[place] > 1]
         lengths[max(longer or _places(lengths), key=lambda place: lengths[place] - ideal[place])] -= 1
-        missing += 1
     return lengths
 
 

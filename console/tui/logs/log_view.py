@@ -213,8 +213,7 @@ class LogView(Pane):
         """Entries on screen, wrapped or cut; else the reason why there are none."""
         entries = self.reader.visible()
         if not entries:
-            why = folded(self._why_empty(), width - 6)
-            return [*([EMPTY] if len(why) < height else []), *(((f"   {part}", "muted"),) for part in why)]
+            return self._empty(width, height)
         self._make_room(entries, width)
         if not self.wrap:
             return [self._line(entry, width) for entry in entries]
@@ -232,6 +231,10 @@ class LogView(Pane):
             return
         longest = max((width(clean(self._name_of(entry.task_id))) for entry in entries), default=0)
         self._name_cells = min(MAX_NAME, cells // 5, max(self._name_cells, longest))
+
+    def _empty(self, width: int, height: int) -> list[Line]:
+        why = folded(self._why_empty(), width - 6)
+        return [*([EMPTY] if len(why) < height else []), *(((f"   {part}", "muted"),) for part in why)]
 
     def _why_empty(self) -> str:
         if self.buffer.received:

@@ -234,4 +234,4 @@ class BatchIntrospection:
 def _log_defect(task: asyncio.Task[None]) -> None:
     """Viewers get older readings, and tasks go on."""
     if not task.cancelled() and task.exception() is not None:
-        logger.error("reading quotas, children and hosts for viewers broke", exc_info=task.exception())
+        logger.error("reading quotas, children and hosts broke", exc_info=task.exception())

@@ -188,8 +188,8 @@ class Quotas:
         )
 
     async def _read_environments(self) -> None:
-        self._environments_due = self._clock() + ENVIRONMENTS_EVERY_S
-        self._hosts_due = self._clock() + HOSTS_EVERY_S
+        now = self._clock()
+        self._environments_due, self._hosts_due = now + ENVIRONMENTS_EVERY_S, now + HOSTS_EVERY_S
         arns = [one["computeEnvironmentArn"] for one in self._environments]
         try:
             async with asyncio.timeout(QUOTA_READ_TIMEOUT_S):
