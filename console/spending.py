@@ -75,7 +75,7 @@ def describe_remaining(remaining: Remaining, *, ascii: bool = False) -> str:
     else:
         low, high = format.money(remaining.low_money), format.money(remaining.high_money)
     text = low if low == high else f"{low}{'-' if ascii else format.UNKNOWN}{high}"
-    return f"{'>=' if ascii else '≥'}{text}" if remaining.more else text
+    return f"{'>=' if ascii else '≥'}{text.replace('<0.01', '0.00')}" if remaining.more else text
 
 
 def describe_price(price: Price | None, now: float) -> str:

@@ -37,6 +37,11 @@ def test_unknown_usage_is_no_zero() -> None:
 
 def test_a_range_of_one_figure_is_one_figure() -> None:
     assert describe_remaining(Remaining(1.0, 1.0, 4.1, 4.1), ascii=True) == "4.10"
+    assert describe_remaining(Remaining(1.0, 1.0, 0.001, 0.002)) == "<0.01"
+
+
+def test_next_to_nothing_at_the_least_is_one_sign() -> None:
+    assert describe_remaining(Remaining(1.0, 1.0, 0.001, 0.002, more=True)) == "≥0.00"
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,8 @@ class FailureTable(ListTable[Failure]):
             return (("failures ", "title"), (self.glyphs.unknown, "strong"))
         times = sum(failure.count for failure in self.view.items)
         causes = format.count(self.answer.matching)
-        return ("failures ", "title"), (causes, "strong"), (f" causes {self.glyphs.dot} hit {times:,} times", "muted")
+        hit = f" cause{'s' if causes != '1' else ''} {self.glyphs.dot} hit {times:,} time{'s' if times != 1 else ''}"
+        return ("failures ", "title"), (causes, "strong"), (hit, "muted")
 
     def empty(self) -> Line:
         """Reason why the table is empty."""
