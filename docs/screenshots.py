@@ -29,10 +29,10 @@ TO_JOBS: Final = ("b",) * 4
 """With as many jobs the console begins with groups."""
 
 PICTURES: Final[Mapping[str, tuple[tuple[int, int], float, Sequence[str]]]] = {
-    "dashboard": ((120, 40), 14.0, ("j", "j")),
-    "dashboard-80x24": ((80, 24), 14.0, (*TO_JOBS, "/", *"=RUN fn:price", "enter", "j")),
-    "lanes": ((120, 40), 22.0, ("T", "j", "j", "right")),
-    "failures": ((120, 40), 30.0, ("F",)),
+    "dashboard": ((120, 40), 21.0, ("j", "j")),
+    "dashboard-80x24": ((80, 24), 21.0, (*TO_JOBS, "/", *"=RUN fn:price", "enter", "j")),
+    "lanes": ((120, 40), 32.0, ("T", "j", "j", "right")),
+    "failures": ((120, 40), 75.0, ("F",)),
     "managers": ((120, 40), 14.0, ("A",)),
 }
 """Name: size in cells, the moment of the recording in seconds, and the keys pressed before."""

@@ -38,13 +38,20 @@ def scenario(number: int) -> float:
     return 1.0 / number
 
 
+def report(seconds: int) -> int:
+    """Long enough that the log of what failed before is in the recording."""
+    time.sleep(seconds)
+    print("INFO report written")
+    return seconds
+
+
 def main() -> None:
     work: list[tuple[Callable[[Any], float], Any]] = [(price_leg, seed) for seed in range(TASKS)]
     work += [(calibrate, os.urandom(size)) for size in (6_000, 20_000, 90_000) * 8]
     work += [(scenario, number) for number in range(1, 25)]
     random.Random(1).shuffle(work)
     with Client(address=os.environ["SCALER_ADDRESS"]) as client:
-        for future in [client.submit(function, argument) for function, argument in work]:
+        for future in [client.submit(function, argument) for function, argument in [*work, (report, 50)]]:
             future.exception()
 
 
