@@ -17,8 +17,8 @@ from typing import Final
 from batch_job_memory import memory_limit
 from batch_job_template.forking import fork_in_vain
 
-MOST_MEMORY: Final = 0.25
-"""Share of the container's memory that a template may take: a task that writes to all of it has it a second time."""
+MOST_MEMORY: Final = 0.1
+"""Share of the container's memory that a template may have of its own: a task that writes to all of it copies it."""
 _OWN: Final = Path("/proc/self")
 _LOOKS: Final = 20
 _PAUSE_S: Final = 0.005
@@ -51,7 +51,7 @@ class Inspection:
             LoadRefusal.SHARED_MEMORY: lambda: bool(_shared_mappings() - self._mappings),
             LoadRefusal.PROCESSES: lambda: bool((_OWN / f"task/{os.getpid()}/children").read_text().strip()),
             LoadRefusal.TEMPORARY_FILES: lambda: bool(self._folder and os.listdir(self._folder)),
-            LoadRefusal.MEMORY: lambda: 0 < memory_limit() * MOST_MEMORY < _resident_bytes(),
+            LoadRefusal.MEMORY: lambda: 0 < memory_limit() * MOST_MEMORY < _own_bytes(),
             LoadRefusal.THREADS: _keeps_threads,
         }
         return next((refusal for refusal, is_there in left.items() if is_there()), None)
@@ -68,8 +68,10 @@ def _shared_mappings() -> set[str]:
     return {place for place, rights, *_ in rows if rights.endswith("s")}
 
 
-def _resident_bytes() -> int:
-    return int((_OWN / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+def _own_bytes() -> int:
+    """Without what is a file's, which is there once for all processes."""
+    rows = dict(line.split(":") for line in (_OWN / "status").read_text().splitlines() if line.startswith("RssAnon"))
+    return int(rows["RssAnon"].split()[0]) * 1024
 
 
 def _keeps_threads() -> bool:

@@ -39,7 +39,7 @@ _WHY: Final = {
     LoadRefusal.PROCESSES: "loading it starts other processes",
     LoadRefusal.SHARED_MEMORY: "loading it makes memory or locks that tasks would share",
     LoadRefusal.TEMPORARY_FILES: "loading it leaves temporary files, which go with a task",
-    LoadRefusal.MEMORY: "it takes more than a quarter of the job's memory",
+    LoadRefusal.MEMORY: "it takes more than a tenth of the job's memory",
 }
 
 

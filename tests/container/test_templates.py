@@ -124,7 +124,7 @@ LEAVING: Final = {
     "processes": "if number == 2 and not os.fork():\n  os.read(os.pipe()[0], 1)",
     "memory or locks": "global kept\n import mmap\n kept = mmap.mmap(-1, 4096)",
     "temporary files": "import tempfile\n if number == 2: tempfile.mkdtemp()",
-    "a quarter of the job's memory": "pass",
+    "a tenth of the job's memory": "pass",
     "it can't be loaded there (ValueError)": "if number == 2: raise ValueError",
     "its process ended": "if number == 2: os._exit(3)",
     "or took too long": "import signal\n if number == 2: signal.pause()",
@@ -141,11 +141,22 @@ def test_what_tasks_would_share_or_miss_is_said_once_and_each_loads_its_function
     pack: Pack, why: str
 ) -> None:
     source = f"def load(number):\n {LEAVING[why]}\ndef f(x): return x, counted and None"
-    prelude = HASTY.format(patience=0.1 if "long" in why else 10, limit=4096 if "quarter" in why else 0)
+    prelude = HASTY.format(patience=0.1 if "long" in why else 10, limit=4096 if "tenth" in why else 0)
     code, log = pack.run(source, range(4), prelude)
     assert (code, len(pack.loads), log.count(WITHOUT), LOADED_ONCE in log) == (0, 5, 1, False), log
     assert why in log.partition(WITHOUT)[2].splitlines()[0]
     assert [value[0] for value in pack.values(4)] == [0, 1, 2, 3]
+
+
+def test_sigterm_while_a_template_loads_ends_the_job_with_no_further_task_called(pack: Pack) -> None:
+    ended = "import signal\n if number == 2:\n  os.kill(os.getppid(), signal.SIGTERM)\n  signal.pause()"
+    code, log = pack.run(f"def load(number):\n {ended}\ndef f(x): return x, counted and None", range(3), BY_ITSELF)
+    assert (code, len(pack.loads), pack.result(0)[1]) == (75, 2, (0, None)), log
+    with pytest.raises(KeyError):
+        pack.result(1)
+
+
+BY_ITSELF: Final = "import batch_job_template.warm; batch_job_template.warm.LOAD_PATIENCE_S = 3600.0"
 
 
 DRAWING: Final = """
