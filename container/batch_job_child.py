@@ -48,8 +48,10 @@ _LACKING: Final = re.compile(r"Can't get attribute '(?P<name>[^']+)' on <module 
 
 FIRST_TO_GO: Final = 1000
 """The `oom_score_adj` of a packed task's process."""
-LONG_LOAD_S: Final = 0.03
-"""From here on a template saves more than a fork from it costs."""
+LONG_LOAD_CPU_S: Final = 0.03
+"""From here on a template saves more than a fork from it costs: of CPU, which a busy machine doesn't change much."""
+LONG_LOAD_S: Final = 0.5
+"""The same of a load that waits rather than computes."""
 RSS_UNIT: Final = 1 if sys.platform == "darwin" else 1024
 """Bytes of the unit in which the system tells resident memory."""
 _BUFFERED: Final = (io.BufferedWriter, io.BufferedRandom, io.BufferedRWPair)
@@ -404,10 +406,11 @@ def flush() -> None:
 
 
 def _load(payload: Payload, channel: TaskChannel) -> _Task:
-    started = time.monotonic()
+    started, cpu_s = time.monotonic(), time.process_time()
     loaded = load_function(payload.serializer, payload.function)
-    seconds = time.monotonic() - started
-    if payload.may_have_followers and seconds >= LONG_LOAD_S and channel.is_ours:
+    seconds, cpu_s = time.monotonic() - started, time.process_time() - cpu_s
+    is_long = cpu_s >= LONG_LOAD_CPU_S or seconds >= LONG_LOAD_S
+    if payload.may_have_followers and is_long and channel.is_ours:
         with contextlib.suppress(Exception):  # of a generator of the user's own; no template then
             channel.send(MessageKind.LOADED, LoadReport(seconds, fingerprints()).encode())
     return _with_arguments(loaded, payload.arguments)
