@@ -176,6 +176,7 @@ class CancelReason(StrEnum):
     SHUTDOWN = "the worker manager was ended together with its jobs"
     UNCLAIMED = "no scheduler claimed the task after the worker manager had come back"
     COPY = "another job of the same task has written the result"
+    OLD_IMAGE = "the image is of an earlier release, which knows no code that is sent along"
     FAILED_TASK = "the task has failed already, for a defect of the worker manager"
 
 

@@ -16,7 +16,7 @@ from engine.aws.object_store import ObjectStore
 from engine.backends.batch.background import BackgroundTasks
 from engine.backends.batch.introspect.introspection import BatchIntrospection
 from engine.backends.batch.introspect.log_stream import LogStreamReader
-from engine.backends.batch.ledger import Ledger
+from engine.backends.batch.ledger import BatchTask, Ledger
 from engine.backends.batch.names import StoreLayout
 from engine.backends.batch.outcome_delivery import OutcomeDelivery
 from engine.backends.batch.preflight import Surroundings
@@ -24,6 +24,7 @@ from engine.backends.batch.submission_secrets import SubmissionSecrets
 from engine.backends.batch.submit.ambiguous_submits import AmbiguousSubmits
 from engine.backends.batch.submit.blob_store import BlobStore
 from engine.backends.batch.submit.code_shelf import CodeShelf
+from engine.backends.batch.submit.code_trial import CodeTrial
 from engine.backends.batch.submit.collector import Collector
 from engine.backends.batch.submit.definition_renewal import DefinitionRenewal
 from engine.backends.batch.submit.launcher import Launcher
@@ -40,6 +41,7 @@ from engine.backends.batch.track.failures.last_resort import LastResort
 from engine.backends.batch.track.failures.log_tail import LogTail
 from engine.backends.batch.track.failures.resender import Resender
 from engine.backends.batch.track.failures.retries import Retries, RetryPolicy
+from engine.backends.batch.track.job_ender import JobEnder
 from engine.backends.batch.track.job_poller import JobPoller
 from engine.backends.batch.track.output_follower import OutputFollower
 from engine.backends.batch.track.payload_reader import SubmittedPayloadReader
@@ -151,6 +153,16 @@ class BatchAssembly:
         )
 
     @cached_property
+    def code_trial(self) -> CodeTrial:
+        """Trial of the image, whether it takes such code."""
+        return CodeTrial(
+            definition=lambda: self.template.definition,
+            ledger=self.ledger,
+            end_jobs=JobEnder(self.client).end,
+            spawn=self.background.start,
+        )
+
+    @cached_property
     def secrets(self) -> SubmissionSecrets:
         """Secrets of submissions."""
         return SubmissionSecrets(self._lease.signing_key)
@@ -199,6 +211,7 @@ class BatchAssembly:
             template=self.template,
             blobs=self.blobs,
             code=self.code,
+            code_trial=self.code_trial,
             ambiguous=self.ambiguous,
             definitions=self.definitions,
             sizes=self.sizes,
@@ -269,6 +282,7 @@ class BatchAssembly:
             resender=self.resender,
             logs=LogTail(client=self.client),
             packing=self.packing,
+            code_trial=self.code_trial,
             delivery=self.delivery,
             cleaner=self.cleaner,
             retries=Retries(policy=self._retry_policy, sizes=self.sizes),
@@ -281,6 +295,10 @@ class BatchAssembly:
     def _retry_policy(self) -> RetryPolicy:
         config = self._config
         return RetryPolicy(config.memory_retries, config.max_host_loss_retries, self._surroundings.memory_mib)
+
+    def _note_ran(self, task: BatchTask, seconds: float) -> None:
+        self.packing.note_duration(task, seconds)
+        self.code_trial.note_result(task)
 
     @cached_property
     def results(self) -> ResultReader:
@@ -295,7 +313,7 @@ class BatchAssembly:
             canceller=self.canceller,
             retry=self.failures.retry_with_more_memory,
             spawn=spawn,
-            on_ran=self.packing.note_duration,
+            on_ran=self._note_ran,
             on_skipped=self.failures.send_skipped,
             show_errors=self._config.show_errors,
         )

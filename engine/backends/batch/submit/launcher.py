@@ -27,6 +27,7 @@ from engine.backends.batch.submission_secrets import SubmissionSecrets
 from engine.backends.batch.submit.ambiguous_submits import AmbiguousSubmits
 from engine.backends.batch.submit.blob_store import BlobStore, shared_blobs
 from engine.backends.batch.submit.code_shelf import CodeShelf
+from engine.backends.batch.submit.code_trial import CodeTrial
 from engine.backends.batch.submit.definition_renewal import DefinitionRenewal
 from engine.backends.batch.submit.packing import Packing
 from engine.backends.batch.submit.payload_router import Room, RoutedPayload, route_payload
@@ -98,6 +99,7 @@ class Launcher:
         template: JobTemplate,
         blobs: BlobStore,
         code: CodeShelf,
+        code_trial: CodeTrial,
         ambiguous: AmbiguousSubmits,
         definitions: DefinitionRenewal,
         sizes: SizeLimits,
@@ -114,6 +116,7 @@ class Launcher:
         self._template = template
         self._blobs = blobs
         self._code = code
+        self._code_trial = code_trial
         self._ambiguous = ambiguous
         self._definitions = definitions
         self._sizes = sizes
@@ -194,9 +197,11 @@ class Launcher:
 
     async def _launch(self, submission: Submission, through_s3: bool) -> None:
         try:
-            refusal = await self._sizes.refusal(submission.shape)
+            old_image = self._code_trial.image_refusal(submission.shape)
+            refusal = old_image or await self._sizes.refusal(submission.shape)
             if refusal:
-                await self._refused(submission, refusal, by="")
+                cause = CauseKind.UNLOADABLE if old_image else CauseKind.TOO_LARGE
+                await self._refused(submission, refusal, by="", cause=cause)
             else:
                 await self._bring(submission, through_s3)
         except AwsError as error:
@@ -357,15 +362,15 @@ class Launcher:
         self._launch_pack(lost.tasks, lost.pack, through_s3=through_s3)
         lost.settled.set()
 
-    async def _refused(self, submission: Submission, why: str, by: str = BY_AWS) -> None:
+    async def _refused(
+        self, submission: Submission, why: str, by: str = BY_AWS, cause: CauseKind = CauseKind.NOT_ACCEPTED
+    ) -> None:
         logger.error("%s was not accepted: %s", submission.job_name, why)
         submission.ended = True
         alive = [task for task in submission.tasks if not task.cancelled]
         self._close_cancelled(submission)
         submission.settled.set()
-        await self._delivery.refuse(
-            alive, f"{by}{why}", FailureCause(CauseKind.NOT_ACCEPTED if by else CauseKind.TOO_LARGE)
-        )
+        await self._delivery.refuse(alive, f"{by}{why}", FailureCause(cause))
 
     def _drop(self, submission: Submission) -> None:
         """Every task was cancelled before AWS accepted anything."""

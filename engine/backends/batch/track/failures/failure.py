@@ -11,6 +11,7 @@ from container.batch_job_quoting import quote_foreign, quote_foreign_lines
 from engine.aws.batch_jobs import BatchJob
 from engine.aws.batch_states import BatchState
 from engine.aws.retry_rules import HOST_LOST, are_retried
+from engine.backends.batch.submit.code_trial import OLD_IMAGE
 
 UNKNOWN: Final = "unknown to AWS Batch"
 """In place of a status, when Batch has forgotten the job."""
@@ -140,12 +141,6 @@ def missing_result(end: JobEnd, waited_s: float, log_tail: str) -> Exception:
     status = quote_foreign(end.status)
     text = f"the job ended as {status} but no result appeared in S3 within {waited_s:.0f} s ({end.describe()})"
     return RuntimeError(_with_log(text, log_tail))
-
-
-OLD_IMAGE: Final = (
-    "the job's image is of a release that doesn't know code that is sent along (--code): build it anew with "
-    "scaler-batch build-image"
-)
 
 
 def refused_code(end: JobEnd, log_tail: str) -> Exception:

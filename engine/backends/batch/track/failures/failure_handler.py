@@ -26,6 +26,7 @@ from engine.backends.batch.background import Spawn
 from engine.backends.batch.ledger import BatchStage, BatchTask, Submission
 from engine.backends.batch.outcome_delivery import OutcomeDelivery
 from engine.backends.batch.submit.ambiguous_submits import AmbiguousSubmits
+from engine.backends.batch.submit.code_trial import CodeTrial
 from engine.backends.batch.submit.packing import Packing
 from engine.backends.batch.submit.request import JobTemplate
 from engine.backends.batch.track.cleaner import ObjectCleaner
@@ -48,6 +49,8 @@ logger = logging.getLogger(__name__)
 
 RESULT_TIMEOUT_S: Final = 10.0
 """How long a result that a job must have written may take to appear."""
+REFUSED_CODE_S: Final = 1.0
+"""The same for a job that most likely has an image which wrote none: S3 lists what was written before."""
 GATHER_RETRIES_S: Final = 0.1
 """Tasks that fail together are sent again together."""
 VANISHED_RESENDS: Final = 1
@@ -73,13 +76,23 @@ class _MissingResult:
     since: float
 
     @property
+    def is_code_refused(self) -> bool:
+        """Nothing was called: an image that doesn't know code can't tell which task to run, and writes no result."""
+        return self.submission.shape.code != "" and self.end.exit_code == RunnerExit.UNLOADABLE
+
+    @property
+    def patience_s(self) -> float:
+        """How long it may still appear."""
+        return REFUSED_CODE_S if self.is_code_refused else RESULT_TIMEOUT_S
+
+    @property
     def still_missing(self) -> bool:
         """The task still waits for it."""
         return self.task.is_open and self.task.submission is self.submission
 
     def explain(self, log_tail: str) -> Exception:
         """The exception of a task whose result never appeared."""
-        if self.submission.shape.code and self.end.exit_code == RunnerExit.UNLOADABLE:
+        if self.is_code_refused:
             return refused_code(self.end, log_tail)
         return missing_result(self.end, RESULT_TIMEOUT_S, log_tail)
 
@@ -99,6 +112,7 @@ class FailureHandler:
         resender: Resender,
         logs: LogTail,
         packing: Packing,
+        code_trial: CodeTrial,
         delivery: OutcomeDelivery,
         cleaner: ObjectCleaner,
         retries: Retries,
@@ -112,6 +126,7 @@ class FailureHandler:
         self._resender = resender
         self._logs = logs
         self._packing = packing
+        self._code_trial = code_trial
         self._delivery = delivery
         self._spawn = spawn
         self._clock = clock
@@ -242,8 +257,10 @@ class FailureHandler:
         for task_id, missing in list(self._missing.items()):
             if not missing.still_missing:
                 del self._missing[task_id]
-            elif now - missing.since >= RESULT_TIMEOUT_S:
+            elif now - missing.since >= missing.patience_s:
                 del self._missing[task_id]
+                if missing.is_code_refused and not missing.submission.is_restored:
+                    self._code_trial.note_refusal()
                 self._fail(missing.task, missing.end, missing.explain)
 
     def _send_shorter(self, submission: Submission, tasks: list[BatchTask]) -> None:
@@ -351,6 +368,8 @@ def _was_too_long(end: JobEnd) -> bool:
 
 def _was_not_called(submission: Submission, task: BatchTask, end: JobEnd) -> bool:
     if submission.fenced and end.status == BatchState.SUCCEEDED:
+        return True
+    if end.status_reason == CancelReason.OLD_IMAGE:
         return True
     if end.was_not_started:
         return task.resent < NOT_STARTED_RESENDS

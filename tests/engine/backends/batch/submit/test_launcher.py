@@ -37,6 +37,7 @@ class Launching:
         parts: Any = self
         self.uploads: list[int] = []
         self.too_large = ""
+        self.old_image = ""
         self.refusals: list[tuple[int, str, CauseKind]] = []
         self.under_way = 0
         self.most = 0
@@ -51,6 +52,7 @@ class Launching:
             template=template,
             blobs=parts,
             code=parts,
+            code_trial=parts,
             ambiguous=parts,
             definitions=parts,
             sizes=parts,
@@ -99,7 +101,10 @@ class Launching:
 
     def release(self, digests: object) -> None: ...
 
-    # limits of sizes, and delivery
+    # the image's trial, limits of sizes, and delivery
+
+    def image_refusal(self, shape: ResourceShape) -> str:
+        return self.old_image
 
     async def refusal(self, shape: ResourceShape) -> str:
         return self.too_large
@@ -185,6 +190,15 @@ async def test_how_a_task_travels_that_was_compressed_alone_is_known() -> None:
     await launching.finish()
     [placement] = launching.told.placements
     assert (placement.route, placement.bytes_of(0)[1]) == (Route.GZIP, placement.wire_bytes)
+
+
+async def test_what_the_image_is_too_old_for_fails_at_once_and_is_never_sent() -> None:
+    launching = Launching()
+    launching.old_image = "build it anew"
+    launching.launch_together([SMALL, SMALL])
+    await launching.finish()
+    assert launching.refusals == [(2, "build it anew", CauseKind.UNLOADABLE)]
+    assert (launching.uploads, launching.told.placements) == ([], [])
 
 
 async def test_what_no_environment_can_serve_fails_at_once_and_is_never_sent() -> None:

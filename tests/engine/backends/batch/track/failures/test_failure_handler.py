@@ -13,12 +13,18 @@ from engine.aws.client import AwsClient
 from engine.aws.session import AwsSession
 from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
 from engine.backends.batch.outcome_delivery import OutcomeDelivery
+from engine.backends.batch.submit.code_trial import CodeTrial
 from engine.backends.batch.submit.packing import Packing
 from engine.backends.batch.track.failures.failure import JobEnd
-from engine.backends.batch.track.failures.failure_handler import NOT_STARTED_RESENDS, RESULT_TIMEOUT_S, FailureHandler
+from engine.backends.batch.track.failures.failure_handler import (
+    NOT_STARTED_RESENDS,
+    REFUSED_CODE_S,
+    RESULT_TIMEOUT_S,
+    FailureHandler,
+)
 from engine.backends.batch.track.failures.resender import Resender
 from engine.backends.batch.track.failures.retries import Retries, RetryPolicy
-from engine.model import ResourceShape
+from engine.model import CancelReason, ResourceShape
 from tests.support.engine.batch_harness import Recorder, work
 from tests.support.engine.fake_clock import FakeClock
 
@@ -78,6 +84,8 @@ class World:
         self.task = ledger.add_task(work(len, [], shape=shape))
         self.submission = Submission("f" * 32, "name", (self.task,), self.task.shape)
         ledger.add_submission(self.submission)
+        self.ended: list[tuple[Sequence[str], CancelReason]] = []
+        self.trial = CodeTrial(definition=lambda: "jobs:1", ledger=ledger, end_jobs=self._end, spawn=self._spawn)
         client = AwsClient(AwsSession("us-east-1", 1))
         delivery = OutcomeDelivery(ownership=client.ownership, ledger=ledger, observer=self.told)
         self.handler = FailureHandler(
@@ -92,6 +100,7 @@ class World:
             ),
             logs=cast(Any, self.launched),
             packing=Packing("off", jobs=1, ledger=ledger),
+            code_trial=self.trial,
             delivery=delivery,
             cleaner=cast(Any, self.launched),
             retries=Retries(policy=policy, sizes=self.launched),
@@ -100,6 +109,9 @@ class World:
             clock=self.clock,
             sleep=FakeClock().sleep,
         )
+
+    async def _end(self, job_ids: Sequence[str], reason: CancelReason) -> None:
+        self.ended.append((job_ids, reason))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         self.spawned.append(asyncio.create_task(work))
@@ -314,6 +326,45 @@ async def test_an_image_that_refuses_code_is_told_apart_from_a_result_that_is_lo
     world.handler.review()
     await asyncio.gather(*world.spawned)
     assert told in world.told.outcomes[world.task.task_id].reason
+
+
+CODE = ResourceShape(code="a" * 64)
+
+
+async def refused_code_world(*, passed: bool = False, secret: bytes | None = None) -> World:
+    """A job with code ended as one of an image that is too old, and its time to write a result is over."""
+    world = World(shape=CODE)
+    world.submission.job_id, world.submission.secret = "job-1", secret
+    if passed:
+        world.trial.note_result(world.task)
+    await world.end(ended(exit_code=2))
+    world.clock.now += REFUSED_CODE_S
+    world.handler.review()
+    await world.settle()
+    return world
+
+
+async def test_the_first_job_whose_image_knows_no_code_speaks_for_all() -> None:
+    world = await refused_code_world()
+    assert "scaler-batch build-image" in world.told.outcomes[world.task.task_id].reason
+    assert world.ended == [(["job-1"], CancelReason.OLD_IMAGE)]
+    assert "scaler-batch build-image" in world.trial.image_refusal(CODE)
+    assert world.trial.image_refusal(ResourceShape()) == ""
+
+
+@pytest.mark.parametrize(("passed", "secret"), [(True, None), (False, b"of a predecessor")])
+async def test_an_image_that_took_code_before_and_that_of_a_predecessors_job_are_not_judged(
+    passed: bool, secret: bytes | None
+) -> None:
+    world = await refused_code_world(passed=passed, secret=secret)
+    assert world.task.task_id in world.told.outcomes
+    assert (world.ended, world.trial.image_refusal(CODE)) == ([], "")
+
+
+async def test_tasks_of_jobs_that_were_ended_for_their_image_come_to_the_launcher_again_which_refuses_them() -> None:
+    world = World(shape=CODE)
+    await world.end(ended(status_reason=CancelReason.OLD_IMAGE.value, exit_code=143))
+    assert (world.launched.tasks, world.told.outcomes) == ([world.task], {})
 
 
 async def test_a_predecessors_task_that_it_had_sent_again_itself_is_not_sent_once_more() -> None:

@@ -14,6 +14,7 @@ from engine.aws.retry_rules import HOST_LOST
 from engine.aws.session import AwsSession
 from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
 from engine.backends.batch.outcome_delivery import OutcomeDelivery
+from engine.backends.batch.submit.code_trial import CodeTrial
 from engine.backends.batch.submit.packing import ENDS_BORNE, Packing
 from engine.backends.batch.track.failures.failure import JobEnd
 from engine.backends.batch.track.failures.failure_handler import (
@@ -55,6 +56,7 @@ class PackedJob:
             ),
             logs=me,
             packing=self.packing,
+            code_trial=CodeTrial(definition=str, ledger=self.ledger, end_jobs=me, spawn=self._spawn),
             delivery=delivery,
             cleaner=me,
             retries=Retries(policy=RetryPolicy(host_losses=0), sizes=me),
