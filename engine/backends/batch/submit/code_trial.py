@@ -48,7 +48,7 @@ class CodeTrial:
             return
         self._failed.add(definition)
         logger.error(
-            "%s; of %s, and until this worker manager starts anew its tasks are refused", OLD_IMAGE, definition
+            "tasks with code are refused until this worker manager starts anew: %s (%s)", OLD_IMAGE, definition
         )
         jobs = [one.job_id for one in self._ledger.submissions.values() if one.shape.code and not one.is_restored]
         self._spawn(self._end([job_id for job_id in jobs if job_id]))
