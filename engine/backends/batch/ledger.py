@@ -195,6 +195,8 @@ class Submission:
     missed_since: float = 0.0
     kept: bool = False
     """Nothing of it may go yet: its results tell which task a predecessor's packed job may have called."""
+    unlisted: bool = False
+    """It is known by results alone, and no listing may show its job yet, which they keep from running twice."""
     vanished: bool = False
     """Batch did not know its job for long, and its tasks were sent again, or failed."""
     over_since: float | None = None

@@ -111,6 +111,17 @@ class Adoption:
             self._ledger.wake()  # their ends free slots
             self._on_found()
 
+    def keep_unlisted(self) -> None:
+        """Let nothing go of what is known by results alone: its job may live, and no listing show it yet."""
+        for submission in self._adopted:
+            submission.unlisted = submission.job_id is None
+
+    def release_unlisted(self) -> None:
+        """Every job that there is was listed."""
+        for submission in self._adopted:
+            submission.unlisted = False
+        self._cleaner.wake()
+
     def look(self) -> None:
         """Count anew which jobs may be living, now that AWS was asked."""
         if self._unclaimed.look():

@@ -134,6 +134,7 @@ class Reconciler:
         self._bundles = bundles
         if last_act_s is not None and last_act_s < LISTED_WITHIN_S:
             self._pause_s = LISTED_WITHIN_S - max(0.0, last_act_s)
+            self._adoption.keep_unlisted()
         self._unknown = bool(bundles) + (self._pause_s is not None)
         self._open_questions = len(bundles) + (self._pause_s is not None)
 
@@ -227,6 +228,7 @@ class Reconciler:
         present = {one.job_id for one in self._ledger.submissions.values()}
         found = await self._scan.newest(except_jobs=present, note=self._remember)
         self._adoption.add([one for one in found if one.submission_id not in self._bundles])
+        self._adoption.release_unlisted()
         self._open_questions -= 1
         self._learn()
 
@@ -280,8 +282,7 @@ class Reconciler:
 
     def _attach(self, task: BatchTask) -> bool:
         """Its job surfaced after the task had come."""
-        is_claimed = self._claim(task.task_id, task.shape.priority)
-        if is_claimed:
+        if is_claimed := self._claim(task.task_id, task.shape.priority):
             task.move(BatchStage.FORGOTTEN)
         return is_claimed
 

@@ -108,7 +108,7 @@ class ObjectCleaner:
     async def remove_result(self, task: BatchTask) -> None:
         """Delete the result of a cancelled task whose job ended, if it was written. Thousands share a call."""
         submission = task.submission
-        if submission is None or submission.is_packed or task.task_id in submission.removed:
+        if submission is None or submission.is_packed or submission.unlisted or task.task_id in submission.removed:
             return  # of a pack it goes with the others: it tells how far the job came
         submission.removed.add(task.task_id)
         removals = self._removals
@@ -132,7 +132,7 @@ class ObjectCleaner:
 
     def _keys_of(self, submission: Submission) -> list[str]:
         """Keys of the submission that may go; it is forgotten, too, when those are its last."""
-        if submission.kept:
+        if submission.kept or submission.unlisted:
             return []
         if submission.ended and submission.is_closed:
             self._ledger.drop(submission)

@@ -50,6 +50,8 @@ class Reconciliation:
     """Such a job is there."""
     ending: set[bytes] = field(default_factory=set)
     """Tasks whose job is being ended for want of them."""
+    keeps: list[bool] = field(default_factory=list)
+    """When results whose job may live were kept, and let go."""
 
     def __post_init__(self) -> None:
         parts: Any = self
@@ -107,6 +109,12 @@ class Reconciliation:
     def forget_results(self) -> None: ...
 
     # the adoption and the handler of failures
+
+    def keep_unlisted(self) -> None:
+        self.keeps.append(True)
+
+    def release_unlisted(self) -> None:
+        self.keeps.append(False)
 
     def add(self, submissions: Sequence[object]) -> None:
         assert not submissions

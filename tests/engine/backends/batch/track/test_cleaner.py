@@ -8,6 +8,7 @@ from container.batch_job_frames import Blob
 from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
 from engine.backends.batch.names import StoreLayout
 from engine.backends.batch.submit.blob_store import IDLE_S, BlobStore
+from engine.backends.batch.takeover.scan import ended_submission
 from engine.backends.batch.track.cleaner import ObjectCleaner
 from engine.model import ResourceShape
 from tests.support.engine.fake_clock import FakeClock
@@ -63,3 +64,23 @@ async def test_a_blob_that_a_predecessors_job_may_share_stays_while_that_is_ther
     del ledger.submissions["1" * 32]
     await cleaner.sweep()
     assert bucket.deleted == [LAYOUT.blob(shared.digest)]
+
+
+async def test_a_result_whose_job_no_listing_may_show_yet_stays() -> None:
+    """Such a job may be tried again, and it is the result that keeps it from calling the function."""
+    bucket, ledger, clock = Bucket(), Ledger(), FakeClock()
+    client: Any = bucket
+    blobs = BlobStore(client=client, layout=LAYOUT, clock=clock)
+    nothing: Any = None
+    cleaner = ObjectCleaner(client=client, ledger=ledger, layout=LAYOUT, blobs=blobs, renewal=nothing, spawn=nothing)
+    told = ended_submission("1" * 32, [bytes(16)])
+    told.tasks[0].move(BatchStage.FORGOTTEN)
+    ledger.submissions["1" * 32] = told
+    told.unlisted = True
+    await cleaner.remove_result(told.tasks[0])
+    await cleaner.sweep()
+    assert bucket.deleted == []
+
+    told.unlisted = False
+    await cleaner.sweep()
+    assert bucket.deleted == [LAYOUT.result("1" * 32, bytes(16))]
