@@ -75,16 +75,18 @@ class NestedTasks:
     def may_borrow(self, task: TaskRecord, used: int, slots: int, bounds_jobs: Callable[[], bool]) -> bool:
         """Whether this task, the first in the queue, may start though all slots are used.
 
-        More than all may be: a predecessor's jobs are attached past them, and with packing there may be fewer than
-        there were. Then the nested ones that run are counted alone, or nothing would ever move. Some of those may
-        stand behind a waiting parent in its pack: where the backend bounds jobs itself, each waiting parent has one
-        task of its own started in any case.
+        More than all may be: a predecessor's jobs are attached past them, and there may be fewer than there were.
+        Then it counts that fewer work than there are slots, or nothing would ever move. With packing some of those may
+        stand behind a waiting parent in its pack: where the backend bounds jobs itself, the nested ones that run are
+        counted alone, and each waiting parent has one task of its own started in any case.
         """
         parent = nesting_task(task.task.client_id)
         if parent is None:
             return False
         lent, nested = self.lent(slots), self._running_nested
-        may = used < slots + lent or len(nested) < lent
+        may = used < slots + lent
+        if not may and len(nested) < lent:
+            may = used - len(self._waiting) < slots or bounds_jobs()
         if not may and parent in self._waiting and len(nested) < most_lent(slots) and bounds_jobs():
             may = parent not in nested.values()
         self._tell(may, used, slots)

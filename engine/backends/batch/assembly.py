@@ -191,7 +191,7 @@ class BatchAssembly:
             self._config.pack,
             jobs=self._config.max_concurrent_jobs,
             ledger=self.ledger,
-            unclaimed=lambda: self.takeover.unclaimed_jobs or 0,
+            unclaimed=lambda: self.takeover.jobs_beside,
             definition=lambda: self.template.definition,
             memory_retries=self._config.memory_retries,
         )

@@ -48,10 +48,23 @@ async def test_a_parent_lends_one_slot_however_many_tasks_it_waits_for() -> None
 async def test_a_parent_lends_its_slot_though_more_run_than_there_are_slots() -> None:
     """A successor that packs less attaches jobs past its slots; their tasks may stand behind the parent."""
     bench = Bench(slots=3)
+    bench.backend.bounds_jobs = True
     await bench.arrive("a", "b", "c")
     bench.tasks.change_concurrency(1)
     await nest(bench, "a", "a1", "a2")
     assert bench.backend.names == ["a", "b", "c", "a1"]
+
+
+async def test_without_packs_no_nested_task_starts_while_as_many_work_as_there_are_slots() -> None:
+    """Each has a job of its own, so that those that don't wait go on."""
+    bench = Bench(slots=3)
+    await bench.arrive("a", "b", "c")
+    bench.tasks.change_concurrency(1)
+    await nest(bench, "a", "a1", "a2")
+    await bench.finish("b")
+    before = list(bench.backend.names)
+    await bench.finish("c")
+    assert (before, bench.backend.names) == (["a", "b", "c"], ["a", "b", "c", "a1"])
 
 
 async def test_a_waiting_parent_has_one_task_of_its_own_run_though_others_of_jobs_hold_what_is_lent() -> None:

@@ -126,6 +126,11 @@ class Reconciler:
         """Tasks that nobody has claimed and that may have a job; None while it isn't known how many."""
         return None if self._unknown else len(self._unclaimed)
 
+    @property
+    def held_doubts(self) -> int:
+        """Tasks that wait here and may have a job of which no task tells yet."""
+        return len(self._doubted & self._held.keys())
+
     def prepare(self, bundles: Mapping[str, str], last_act_s: float | None) -> None:
         """Note bundles without a known job, and how many seconds ago a dead predecessor may have submitted.
 

@@ -104,6 +104,11 @@ class Takeover:
         doubted = self._reconciler.doubted
         return None if doubted is None else self._adoption.unclaimed_jobs + doubted
 
+    @property
+    def jobs_beside(self) -> int:
+        """Jobs that may be living beside those of tasks that were submitted or attached here, as far as is known."""
+        return (self.unclaimed_jobs or 0) + self._reconciler.held_doubts
+
     def look(self) -> None:
         """Count anew which jobs may be living, now that AWS was asked."""
         self._adoption.look()
