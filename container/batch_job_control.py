@@ -390,16 +390,10 @@ class TaskOutput:
 
     def pump(self, source: int) -> bool:
         """Pass on what is there, a chunk at most. False at the end of the stream."""
-        try:
-            chunk = os.read(source, _CHUNK)
-        except BlockingIOError:
-            return True
-        self._remember(chunk)
-        if self.kept is not None:
-            self.kept[self._sinks[source]].add(chunk)
-        with contextlib.suppress(OSError):  # nobody reads our output any more: the result matters still
-            self._pass_on(self._sinks[source], chunk)
-        return bool(chunk)
+        chunk = _read(source)
+        if chunk:
+            self._take(source, chunk)
+        return chunk != b""
 
     @property
     def wait_s(self) -> float | None:
@@ -415,7 +409,9 @@ class TaskOutput:
         """Pass on all that has been written until now."""
         for source in self._sinks:
             for _ in range(_PIPE_CHUNKS):
-                self.pump(source)
+                if not (chunk := _read(source)):
+                    break
+                self._take(source, chunk)
 
     def end(self) -> None:
         """Pass on all that has been written, lines that are not whole included."""
@@ -423,6 +419,13 @@ class TaskOutput:
         if self._lines is not None:
             with contextlib.suppress(OSError):
                 self._lines.end()
+
+    def _take(self, source: int, chunk: bytes) -> None:
+        self._remember(chunk)
+        if self.kept is not None:
+            self.kept[self._sinks[source]].add(chunk)
+        with contextlib.suppress(OSError):  # nobody reads our output any more: the result matters still
+            self._pass_on(self._sinks[source], chunk)
 
     def _pass_on(self, sink: int, chunk: bytes) -> None:
         if self._lines is None:
@@ -439,6 +442,14 @@ class TaskOutput:
     def _remember(self, chunk: bytes) -> None:
         self._is_cut = self._is_cut or len(self._last) + len(chunk) > _TAIL_BYTES
         self._last = (self._last + chunk[-_TAIL_BYTES:])[-_TAIL_BYTES:]
+
+
+def _read(source: int) -> bytes | None:
+    """A chunk of a pipe: None while there is nothing, empty at its end."""
+    try:
+        return os.read(source, _CHUNK)
+    except BlockingIOError:
+        return None
 
 
 def _write(sink: int, data: bytes) -> None:
