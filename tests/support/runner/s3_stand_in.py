@@ -60,6 +60,7 @@ def serve() -> Iterator[S3StandIn]:
 class _Handler(BaseHTTPRequestHandler):
     state: S3StandIn
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # a body behind its head would wait for the client's delayed acknowledgement
 
     def do_GET(self) -> None:
         if self.state.cuts:
