@@ -54,7 +54,13 @@ class BuildImage:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=_take_interrupts,
         )
+
+
+def _take_interrupts() -> None:
+    """As from a terminal: a shell lets what it starts in the background ignore Ctrl-C, and all that is below."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.fixture
