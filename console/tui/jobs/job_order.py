@@ -7,7 +7,7 @@ jobs would overtake each other between two refreshes.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections.abc import Mapping, Sequence, Set
 from typing import Any, Final, Protocol
 
@@ -16,6 +16,9 @@ from engine.telemetry.schema.query import is_stuck, parse_filter, sort_key
 
 REKEY_S: Final = 5.0
 """Seconds between two re-keyings of all rows, where ages decide: time alone moves any row."""
+
+FEW: Final = 16
+"""Changed rows that are put in their places one by one: a look at all rows takes longer than so many searches."""
 
 _Entry = tuple[Any, str]
 """Sort key and task id."""
@@ -128,36 +131,52 @@ class JobOrder:
         self._members.clear()
         self._waiting.clear()
         for task_id in self._rows:
-            self._take_in(task_id)
+            if (entry := self._take_in(task_id)) is not None:
+                self._entries.append(entry)
         self._sort()
 
     def _change(self, changed: Set[str]) -> None:
         if not self._all_age:
             self._keyed_at = self._now
+        self._members -= changed
+        self._waiting -= changed
+        if len(changed) <= FEW:
+            self._move(changed)
+        else:
+            self._merge(changed)
+        self.total = len(self._members) if self._manager else len(self._rows)
+
+    def _move(self, changed: Set[str]) -> None:
+        for task_id in changed:
+            entry = self._entry_of.pop(task_id, None)
+            if entry is not None:
+                del self._entries[bisect_left(self._entries, entry)]
+            if task_id in self._rows and (entry := self._take_in(task_id)) is not None:
+                insort(self._entries, entry)
+
+    def _merge(self, changed: Set[str]) -> None:
         count_before = len(self._entry_of)
         for task_id in changed:
             self._entry_of.pop(task_id, None)
         if len(self._entry_of) < count_before:
             self._entries = [entry for entry in self._entries if entry[1] not in changed]
-        self._members -= changed
-        self._waiting -= changed
-        for task_id in changed:
-            if task_id in self._rows:
-                self._take_in(task_id)
+        taken_in = (self._take_in(task_id) for task_id in changed if task_id in self._rows)
+        self._entries += [entry for entry in taken_in if entry is not None]
         self._sort()
 
-    def _take_in(self, task_id: str) -> None:
+    def _take_in(self, task_id: str) -> _Entry | None:
+        """Gives its entry, which belongs in its place; None where it doesn't fit."""
         row = self._rows[task_id]
         if self._manager and row.manager != self._manager:
-            return
+            return None
         if self._manager:
             self._members.add(task_id)
         if row.state is JobState.RUNNABLE:
             self._waiting.add(task_id)
         if self._unfiltered or self._fits(row, self._now):
-            entry = (self._key(row, self._keyed_at), task_id)
-            self._entry_of[task_id] = entry
-            self._entries.append(entry)
+            entry = self._entry_of[task_id] = (self._key(row, self._keyed_at), task_id)
+            return entry
+        return None
 
     def _sort(self) -> None:
         self._entries.sort()
