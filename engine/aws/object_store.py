@@ -108,10 +108,13 @@ class ObjectStore:
     def close(self) -> None:
         """Close the connections; the next read opens new ones."""
         with self._lock:
-            for connections in self._connections.values():
-                connections.close()
-            self._connections = {}
+            self._close_connections()
             self._generation = -1
+
+    def _close_connections(self) -> None:
+        for connections in self._connections.values():
+            connections.close()
+        self._connections = {}
 
     def _send(self, operation: Operation, path: str, query: dict[str, str]) -> bytes:
         with self._open(operation, path, query) as read_part:
@@ -151,7 +154,8 @@ class ObjectStore:
         signed = client.generate_presigned_url("get_object", Params={"Bucket": self.bucket, "Key": "k"})
         base = signed.partition("?")[0].removesuffix("/k")
         if base != self._base:
-            self._base, self._connections = base, {}
+            self._close_connections()
+            self._base = base
         self._credentials, self._generation = credentials, generation
 
     def _signed(self, path: str, query: dict[str, str]) -> tuple[str, dict[str, str]]:

@@ -70,7 +70,7 @@ async def test_what_came_before_the_end_is_read_first() -> None:
             await ours.send_message(Bytes(b"too late"))
 
 
-async def test_a_reader_and_a_flush_that_wait_learn_of_the_shutdown() -> None:
+async def test_a_reader_that_waits_learns_of_the_shutdown() -> None:
     async with connected() as (ours, _):
         waiting = asyncio.ensure_future(ours.recv_message())
         await asyncio.sleep(0)

@@ -161,6 +161,15 @@ async def test_a_long_scan_of_failures_holds_no_task_back_but_those_that_it_foun
     assert takeover.failed == {known: "host lost", late: "killed"}
 
 
+async def test_results_whose_job_may_not_be_listed_yet_are_kept_until_the_newest_were_looked_for() -> None:
+    takeover = Reconciliation()
+    takeover.more.set()
+    takeover.reconciler.prepare({}, last_act_s=0.0)
+    kept_at_first = list(takeover.keeps)
+    await takeover.reconciler.run()
+    assert (kept_at_first, takeover.keeps) == ([True], [True, False])
+
+
 async def test_a_task_gets_the_reason_of_a_job_that_was_listed_late_and_had_failed_by_then() -> None:
     task_id = bytes([1]) * 16
     takeover = Reconciliation({"J": job("out of memory")}, newest_failed={task_id: "J"})
