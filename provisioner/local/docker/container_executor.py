@@ -102,6 +102,10 @@ class ContainerExecutor:
         """Signal the first process; with it a container's other processes end, so that `whole` makes no difference."""
         self._signals.put((key, signum))
 
+    def caller(self, port: int) -> str | None:
+        """Nothing: a container's connections belong to the Docker engine's processes."""
+        return None
+
     def close(self) -> None:
         """Make no container any more, remove all of them, end the registry."""
         with self._creating:

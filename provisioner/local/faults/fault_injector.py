@@ -18,6 +18,8 @@ from provisioner.local.faults.faults import (
     ChanceFault,
     ExpiredCredentials,
     Fault,
+    KillAfter,
+    KillBefore,
     Lag,
     Lost,
     MomentaryRefusal,
@@ -143,6 +145,14 @@ class FaultInjector:
     def ambiguous(self, call: Call) -> Ambiguous | None:
         """The fault that spoils the answer of this call after it was carried out."""
         return self._struck(call, Ambiguous)
+
+    def kills_before(self, call: Call) -> bool:
+        """Whether the job that makes this call is killed before it is carried out."""
+        return call.caller == RUNNER and self._struck(call, KillBefore) is not None
+
+    def kills_after(self, call: Call) -> bool:
+        """Whether the job that made this call is killed before it is answered."""
+        return call.caller == RUNNER and self._struck(call, KillAfter) is not None
 
     def expired(self, call: Call) -> bool:
         """Whether the caller's credentials count as expired; the runner's never do."""

@@ -87,6 +87,18 @@ class Slow(CallFault, frozen=True, kw_only=True, tag="slow"):
     delay: Seconds = 2.0
 
 
+class KillBefore(CallFault, frozen=True, kw_only=True, tag="kill-before"):
+    """The job whose runner makes the call is killed before anything is done: SIGKILL, exit code 137."""
+
+    words = ("api",)
+
+
+class KillAfter(CallFault, frozen=True, kw_only=True, tag="kill-after"):
+    """The call is carried out, and the job whose runner made it is killed before it hears of that."""
+
+    words = ("api",)
+
+
 class ExpiredCredentials(CallFault, frozen=True, kw_only=True, tag="expired-credentials"):
     """ExpiredToken for every caller but the jobs themselves."""
 
@@ -106,6 +118,10 @@ class Spot(ChanceFault, frozen=True, kw_only=True, tag="spot"):
 
 class OutOfMemory(ChanceFault, frozen=True, kw_only=True, tag="oom"):
     """The container is killed for its memory."""
+
+
+class Kill(ChanceFault, frozen=True, kw_only=True, tag="kill"):
+    """The running job is killed by somebody on its host: SIGKILL, exit code 137, and no reason."""
 
 
 class NoCapacity(ChanceFault, frozen=True, kw_only=True, tag="no-capacity"):

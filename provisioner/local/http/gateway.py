@@ -17,7 +17,7 @@ from provisioner.local.account.moto_bridge import Moto
 from provisioner.local.account.price_list_api import PriceListApi
 from provisioner.local.batch.jobs.lifecycle import Lifecycle
 from provisioner.local.faults.fault_injector import Call, FaultInjector
-from provisioner.local.faults.faults import FaultSyntaxError, OutOfMemory, Spot, fault_from_json, parse_fault
+from provisioner.local.faults.faults import FaultSyntaxError, Kill, OutOfMemory, Spot, fault_from_json, parse_fault
 from provisioner.local.http.access_key import UNKNOWN_KEY, AccessKey, SessionKeys
 from provisioner.local.http.calls import CallCounts, api_of, caller_of, region_of, service_of
 from provisioner.local.http.instance_metadata import METADATA, InstanceMetadata
@@ -91,16 +91,25 @@ class Gateway:
         if self._faults.quiet:
             return self._serve(call, request)
         time.sleep(self._faults.delay_s(call))  # each connection has a thread of its own
+        if self._faults.kills_before(call):
+            self._kill_caller(request)
         refused = self._refused(call)
         if refused is not None:
             return refused
         response = self._serve(call, request)
+        if self._faults.kills_after(call):
+            self._kill_caller(request)
         ambiguous = self._faults.ambiguous(call)
         if ambiguous is None:
             return response
         if ambiguous.status is None:
             raise ConnectionCut
         return refuse(failure(ambiguous.status), call)
+
+    def _kill_caller(self, request: HttpRequest) -> None:
+        """Kill the job that calls. Raises `ConnectionCut` when it has ended, so that it can't try again."""
+        if any(one.kill_caller(request.port) for one in self._services.regions.lifecycles):
+            raise ConnectionCut
 
     def _refused(self, call: Call) -> HttpResponse | None:
         """Raises `ConnectionCut`, too."""
@@ -162,7 +171,7 @@ class Gateway:
         given = json.loads(request.body)
         fault = parse_fault(given) if isinstance(given, str) else fault_from_json(given)
         self._faults.add(fault)
-        if isinstance(fault, Spot | OutOfMemory):
+        if isinstance(fault, Spot | OutOfMemory | Kill):
             for lifecycle in self._services.regions.lifecycles:
                 lifecycle.strike_running()
 

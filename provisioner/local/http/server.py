@@ -33,6 +33,8 @@ class HttpRequest:
     query: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    port: int = 0
+    """Of the caller."""
 
 
 @dataclass(slots=True)
@@ -124,7 +126,8 @@ class HttpConnection:
         if headers.get("expect", "").lower() == "100-continue":
             self._socket.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         path, _, query = target.partition("?")
-        return HttpRequest(method, path, query, headers, read_body(reader, headers))
+        port = self._socket.getpeername()[1]
+        return HttpRequest(method, path, query, headers, read_body(reader, headers), port)
 
     def _answer(self, request: HttpRequest) -> HttpResponse:
         try:

@@ -64,6 +64,9 @@ class JobExecutor(Protocol):
     def kill(self, key: str, signum: int, *, whole: bool) -> None:
         """Signal the first process of a job, or the `whole` of it; nothing happens when it is gone."""
 
+    def caller(self, port: int) -> str | None:
+        """Key of the job that has a connection from this port; None: none has, or it can't be told."""
+
 
 @dataclass(slots=True)
 class RunningProcess:
@@ -108,6 +111,12 @@ class ForkServerExecutor:
         """Signal a job; see `JobExecutor`."""
         self._outbox.append((encode(Kill(key, signum, whole)), None))
         self._wake()
+
+    def caller(self, port: int) -> str | None:
+        """Key of the job with a connection from this port; see `JobExecutor`."""
+        link = process_tree.connection_from(port)
+        running = [(key, one.pid) for key, one in list(self._running.items()) if one.pid is not None]
+        return next((key for key, pid in running if link and process_tree.holds(pid, link)), None)
 
     def close(self) -> None:
         """End the fork server and every job, and wait for that."""

@@ -77,6 +77,10 @@ class ResultWriter:
         """Signal a job; see `JobExecutor`. One whose turn has come is not interrupted."""
         self._killed[key] = signum
 
+    def caller(self, port: int) -> str | None:
+        """Nothing: no job makes a call."""
+        return None
+
     def close(self) -> None:
         """Write nothing any more."""
         self._waiting.put(None)

@@ -54,6 +54,9 @@ class ManualExecutor:
     def kill(self, key: str, signum: int, *, whole: bool) -> None:
         self.signals.append((key, signum))
 
+    def caller(self, port: int) -> str | None:
+        return None
+
     def exit(self, position: int, code: int = 0, out_of_memory: bool = False) -> None:
         launch = self.launches[position]
         launch.on_exit(Exited(launch.key, code, out_of_memory))

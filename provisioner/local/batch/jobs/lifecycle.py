@@ -11,6 +11,7 @@ from __future__ import annotations
 import random
 import signal
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -18,6 +19,7 @@ from typing import Final, Protocol
 
 from engine.aws.batch_states import ENDED, WAITING, BatchState
 from provisioner.local.batch.clock import Clock
+from provisioner.local.batch.jobs import reasons
 from provisioner.local.batch.jobs.deadlines import Deadlines
 from provisioner.local.batch.jobs.job_environ import job_environ
 from provisioner.local.batch.jobs.placement import JobPlacement
@@ -25,6 +27,7 @@ from provisioner.local.batch.jobs.retry import retries
 from provisioner.local.batch.records import LocalAttempt, LocalEnding, LocalEnvironment, LocalJob, LocalView, new_id
 from provisioner.local.faults.faults import (
     ChanceFault,
+    Kill,
     NoCapacity,
     OutOfMemory,
     Spot,
@@ -36,22 +39,11 @@ from provisioner.local.options import LocalAWSOptions, Span, drawn
 from provisioner.local.processes.executor import JobExecutor, JobLaunch
 from provisioner.local.processes.fork_server.framing import Exited
 
-MAX_OVERRIDE_CHARACTERS: Final = 8192  # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
-TOO_LONG: Final = f"Container Overrides length must be at most {MAX_OVERRIDE_CHARACTERS}"
 GRACE_S: Final = 30.0  # SIGTERM to SIGKILL: https://docs.aws.amazon.com/batch/latest/userguide/job_timeouts.html
 CAPACITY_RETRY_S: Final = 1.0
+LOOK_S: Final = 0.005
 DAY_S: Final = 24 * 3600.0
 MIB: Final = 1024**2
-TIMED_OUT: Final = "Job attempt duration exceeded timeout"
-CONTAINER_ENDED: Final = "Essential container in task exited"
-CHILD_FAILED: Final = "Array Child Job failed"
-OUT_OF_MEMORY: Final = "OutOfMemoryError: Container killed due to memory usage"
-NOT_STARTED_REASON: Final = "Task failed to start"
-NOT_PULLED: Final = "CannotPullContainerError: pull image manifest has been retried 5 time(s): not found"
-NO_LOG_GROUP: Final = (
-    "CannotStartContainerError: Error response from daemon: failed to initialize logging driver: "
-    "ResourceNotFoundException: The specified log group does not exist."
-)
 
 
 class JobFaults(Protocol):
@@ -251,24 +243,24 @@ class Lifecycle:
                 return
             problem = self._start_problem(job)
             if problem is not None:
-                attempt.reason, attempt.status_reason = problem, NOT_STARTED_REASON
+                attempt.reason, attempt.status_reason = problem, reasons.NOT_STARTED_REASON
                 self._attempt_over(job)
-            elif job.spec.queue.on_ecs and job.spec.override_characters > MAX_OVERRIDE_CHARACTERS:
+            elif job.spec.queue.on_ecs and job.spec.override_characters > reasons.MAX_OVERRIDE_CHARACTERS:
                 self._leave(job)
-                self._finish(job, BatchState.FAILED, TOO_LONG)
+                self._finish(job, BatchState.FAILED, reasons.TOO_LONG)
                 self.schedule()
             else:
                 self._run(job, attempt)
 
     def _start_problem(self, job: LocalJob) -> str | None:
-        return NOT_PULLED if self._faults.strikes(StartFailure, job.spec.name) else None
+        return reasons.NOT_PULLED if self._faults.strikes(StartFailure, job.spec.name) else None
 
     def _run(self, job: LocalJob, attempt: LocalAttempt) -> None:
         stream = f"{job.spec.log_prefix}/default/{new_id().replace('-', '')}"
         try:
             output = self._logs.open(job.spec.log_group, stream)
         except LookupError:
-            attempt.reason, attempt.status_reason = NO_LOG_GROUP, NOT_STARTED_REASON
+            attempt.reason, attempt.status_reason = reasons.NO_LOG_GROUP, reasons.NOT_STARTED_REASON
             self._attempt_over(job)
             return
         attempt.log_stream = stream
@@ -287,7 +279,7 @@ class Lifecycle:
             )
         )
         if job.spec.timeout_s is not None:
-            end = partial(self._end, job, LocalEnding.TIMED_OUT, TIMED_OUT)
+            end = partial(self._end, job, LocalEnding.TIMED_OUT, reasons.TIMED_OUT)
             self._deadlines.set(job.id, job.spec.timeout_s, end)
         self._strike(job)
 
@@ -305,6 +297,20 @@ class Lifecycle:
         elif self._faults.strikes(OutOfMemory, job.spec.name):
             job.ending = LocalEnding.OUT_OF_MEMORY
             self._kill(job)
+        elif self._faults.strikes(Kill, job.spec.name):
+            self._kill(job)
+
+    def kill_caller(self, port: int) -> bool:
+        """Kill the job with a connection from this port, and wait for its end; False: there is none."""
+        key = self._executor.caller(port)
+        with self.lock:
+            job = next((one for one in self.running.values() if run_key(one) == key), None)
+        if job is None:
+            return False
+        self._kill(job)
+        while self.running.get(job.id) is job and run_key(job) == key:
+            time.sleep(LOOK_S)
+        return True
 
     def lose_host(self, job: LocalJob) -> None:
         """The instance under a running job ends."""
@@ -330,16 +336,16 @@ class Lifecycle:
 
     def _exited(self, job: LocalJob, attempt: LocalAttempt, exited: Exited) -> None:
         with self.lock:
-            attempt.status_reason = job.ending_reason or CONTAINER_ENDED
+            attempt.status_reason = job.ending_reason or reasons.CONTAINER_ENDED
             if job.ending is not LocalEnding.HOST_LOST:
                 attempt.exit_code = exited.code
             if exited.out_of_memory or job.ending is LocalEnding.OUT_OF_MEMORY:
-                attempt.reason = OUT_OF_MEMORY
+                attempt.reason = reasons.OUT_OF_MEMORY
             self._attempt_over(job)
 
     def _not_started(self, job: LocalJob, attempt: LocalAttempt, reason: str) -> None:
         with self.lock:
-            attempt.reason, attempt.status_reason = reason, job.ending_reason or NOT_STARTED_REASON
+            attempt.reason, attempt.status_reason = reason, job.ending_reason or reasons.NOT_STARTED_REASON
             attempt.started_at = attempt.log_stream = None
             self._attempt_over(job)
 
@@ -390,7 +396,7 @@ class Lifecycle:
     def _finish_array(self, parent: LocalJob) -> None:
         """One child that failed is enough: https://docs.aws.amazon.com/batch/latest/userguide/array_jobs.html"""
         if parent.summary[BatchState.FAILED]:
-            self._finish(parent, BatchState.FAILED, CHILD_FAILED)
+            self._finish(parent, BatchState.FAILED, reasons.CHILD_FAILED)
         else:
             self._finish(parent, BatchState.SUCCEEDED, None)
 

@@ -15,6 +15,7 @@ from typing import Final
 
 PR_SET_PDEATHSIG: Final = 1
 PR_SET_CHILD_SUBREAPER: Final = 36
+OPEN: Final = "01"  # TCP_ESTABLISHED
 PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 LINUX: Final = sys.platform == "linux"
 _libc = ctypes.CDLL(None, use_errno=True) if LINUX else None
@@ -56,6 +57,29 @@ def private_bytes(pid: int) -> int:
     except OSError:
         return 0
     return (int(resident) - int(shared)) * PAGE
+
+
+def connection_from(port: int) -> str:
+    """Return what a descriptor of the TCP connection from this port of this machine links to; empty: there is none."""
+    try:
+        with open("/proc/net/tcp") as file:
+            rows = [line.split() for line in file]
+    except OSError:
+        return ""
+    return next((f"socket:[{row[9]}]" for row in rows if row[1].endswith(f":{port:04X}") and row[3] == OPEN), "")
+
+
+def holds(pid: int, link: str) -> bool:
+    """Return whether the process, or one below it, has a descriptor that links there."""
+    return any(link in links(one) for one in tree(pid))
+
+
+def links(pid: int) -> Iterator[str]:
+    """Yield what the process's descriptors link to; nothing for a process that is gone."""
+    with contextlib.suppress(OSError):
+        for name in os.listdir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(OSError):
+                yield os.readlink(f"/proc/{pid}/fd/{name}")
 
 
 def signal_quietly(pid: int, signum: int, group: bool = False) -> None:

@@ -96,6 +96,38 @@ def test_out_of_memory_and_start_failure(account: Account) -> None:
     assert imageless["container"]["reason"].startswith("CannotPullContainerError")
 
 
+def test_a_job_is_killed_while_it_runs(account: Account) -> None:
+    running = account.submit("import time; time.sleep(600)")
+    account.until(running, "RUNNING")
+    account.aws.fault("kill:1:x1")
+    killed = account.ended(running)
+    assert (killed["container"]["exitCode"], killed["container"].get("reason")) == (137, None)
+    assert account.run("")["status"] == "SUCCEEDED"
+
+
+CALLING = """
+client = make_client(None)
+for key in ("1", "2", "3"):
+    client.put_object(Bucket={bucket!r}, Key="{folder}/" + environ["AWS_BATCH_JOB_ARRAY_INDEX"] + "/" + key, Body=b"")
+import time; time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize(("fault", "written"), [("kill-before", ["1"]), ("kill-after", ["1", "2"])])
+def test_a_job_is_killed_in_the_middle_of_a_call_and_no_other_job(
+    account: Account, fault: str, written: list[str]
+) -> None:
+    account.aws.fault(f"{fault}:PutObject:after=1:match=*/0/*:x1")
+    parent = account.submit(CALLING.format(bucket=BUCKET, folder=fault), arrayProperties={"size": 2})
+    killed = account.ended(f"{parent}:0")
+    assert (killed["container"]["exitCode"], killed["statusReason"]) == (137, "Essential container in task exited")
+    found = account.s3.list_objects_v2(Bucket=BUCKET, Prefix=f"{fault}/0/")["Contents"]
+    assert [one["Key"].rpartition("/")[2] for one in found] == written
+    account.until(f"{parent}:1", "RUNNING")
+    account.batch.terminate_job(jobId=parent, reason="over")
+    account.ended(parent)
+
+
 def store_result(account: Account, body: bytes = b"result") -> None:
     account.s3.delete_object(Bucket=BUCKET, Key=RESULT)
     account.s3.put_object(Bucket=BUCKET, Key=RESULT, Body=body)
