@@ -17,6 +17,7 @@ from provisioner.local.cluster import LocalCluster
 from tests.support.cluster.running_engine import (
     Engine,
     await_condition,
+    keys_left,
     nothing_of_tasks_left,
     running_client,
     running_engine,
@@ -27,9 +28,11 @@ PUT: Final = "PutObject:match=*/results/*"
 RUNNER: Final = """
 import batch_job_pack, batch_job_runner, pathlib
 def main(argv, environ, make_client):
-    if pathlib.Path({together!r}).exists():  # time is no reason to write, and each object announces two entries
-        batch_job_pack.GATHER_S = batch_job_pack.LATEST_S = 1000.0
-        batch_job_pack.SEGMENT_RESULTS = 2
+    rhythm = pathlib.Path({rhythm!r})
+    if rhythm.exists():
+        announced, latest_s = rhythm.read_text().split()
+        batch_job_pack.GATHER_S = 1000.0
+        batch_job_pack.SEGMENT_RESULTS, batch_job_pack.LATEST_S = int(announced), float(latest_s)
     return batch_job_runner.main(argv, environ, make_client)
 """
 CLIENT: Final = """
@@ -76,8 +79,8 @@ class Case:
     """How a job is killed, and what comes of its tasks, in the order of their first calls, those without one behind.
 
     Of each how often it was called, with `!` where it fails. With `loading` the load waits that comes after so many
-    calls, with `running` the task at that place waits while it runs, and the fault strikes then. Each task takes
-    `pause` seconds, and its load `burns` of CPU.
+    calls, with `running` the task at that place waits while it runs, and the fault strikes then, once there is an
+    object with results whose name begins with `written`. Each task takes `pause` seconds, and its load `burns` of CPU.
     """
 
     fault: str
@@ -86,6 +89,7 @@ class Case:
     running: int | None = None
     pause: float = 0.25
     burns: float = 0.0
+    written: str = ""
     error: str = "RuntimeError: the job failed (status reason: Essential container in task exited; exit code: 137"
 
     @property
@@ -122,6 +126,8 @@ TOGETHER: Final = {
     "host lost": Case("spot:1:x1", "1 2 2 1", running=2, pause=0.0),
 }
 """The first result is written alone, those of the next two entries together: the job announces these by each."""
+BESIDE: Final = {"running 2 for long": Case("kill:1:x1", "1 1 1! 1", running=2, pause=0.0, written="1-1-3-")}
+"""All entries were announced at first. That changes when the second result is written while the third task runs on."""
 
 
 class Bench:
@@ -160,12 +166,16 @@ class Bench:
         print(json.dumps(order), file=self._client.stdin, flush=True)
         if case.waits:
             await_condition((folder / "waits").exists, 60, lambda: self._engine.log)
+            await_condition(lambda: self._has_written(case.written), 60, lambda: self._engine.log)
             self._cluster.aws.fault(case.fault)
         errors = json.loads(self._client.stdout.readline())
         assert [one["struck"] for one in self._cluster.aws.faults()] == [1], self._engine.log
         self._cluster.aws.clear_faults()
         assert all(error is None or error.startswith(case.error) for error in errors), errors
         return outcome(folder, errors)
+
+    def _has_written(self, name: str) -> bool:
+        return any(f"/{name}" in key for key in keys_left(self._cluster, "wm-test"))
 
 
 def outcome(folder: Path, errors: Sequence[str | None]) -> str:
@@ -179,7 +189,7 @@ def outcome(folder: Path, errors: Sequence[str | None]) -> str:
 @contextmanager
 def bench(folder: Path, log: Path) -> Iterator[Bench]:
     program = folder / "runner.py"
-    program.write_text(RUNNER.format(together=str(folder / "together")))
+    program.write_text(RUNNER.format(rhythm=str(folder / "rhythm")))
     with (
         LocalCluster(state_dir=folder / "cluster", program=f"{program}:main") as cluster,
         running_engine(cluster, log, max_concurrent_jobs=1, pack=4) as engine,
@@ -195,7 +205,10 @@ def test_of_a_job_that_is_killed_the_entry_that_it_was_at_fails_and_its_mates_ar
 ) -> None:
     with bench(tmp_path, log) as killed:
         alone = killed.run_all(BY_THEMSELVES, 3)
-        (tmp_path / "together").touch()
+        rhythm = tmp_path / "rhythm"
+        rhythm.write_text("2 1000")
         together = killed.run_all(TOGETHER, 4)
+        rhythm.write_text("3 0.1")
+        beside = killed.run_all(BESIDE, 4)
     assert alone == {name: case.expected for name, case in BY_THEMSELVES.items()}
-    assert together == {name: case.expected for name, case in TOGETHER.items()}
+    assert together | beside == {name: case.expected for name, case in (TOGETHER | BESIDE).items()}
