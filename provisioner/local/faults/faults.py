@@ -120,7 +120,7 @@ class OutOfMemory(ChanceFault, frozen=True, kw_only=True, tag="oom"):
     """The container is killed for its memory."""
 
 
-class Kill(ChanceFault, frozen=True, kw_only=True, tag="kill"):
+class KillJob(ChanceFault, frozen=True, kw_only=True, tag="kill"):
     """The running job is killed by somebody on its host: SIGKILL, exit code 137, and no reason."""
 
 

@@ -17,7 +17,7 @@ from provisioner.local.account.moto_bridge import Moto
 from provisioner.local.account.price_list_api import PriceListApi
 from provisioner.local.batch.jobs.lifecycle import Lifecycle
 from provisioner.local.faults.fault_injector import Call, FaultInjector
-from provisioner.local.faults.faults import FaultSyntaxError, Kill, OutOfMemory, Spot, fault_from_json, parse_fault
+from provisioner.local.faults.faults import FaultSyntaxError, KillJob, OutOfMemory, Spot, fault_from_json, parse_fault
 from provisioner.local.http.access_key import UNKNOWN_KEY, AccessKey, SessionKeys
 from provisioner.local.http.calls import CallCounts, api_of, caller_of, region_of, service_of
 from provisioner.local.http.instance_metadata import METADATA, InstanceMetadata
@@ -171,7 +171,7 @@ class Gateway:
         given = json.loads(request.body)
         fault = parse_fault(given) if isinstance(given, str) else fault_from_json(given)
         self._faults.add(fault)
-        if isinstance(fault, Spot | OutOfMemory | Kill):
+        if isinstance(fault, Spot | OutOfMemory | KillJob):
             for lifecycle in self._services.regions.lifecycles:
                 lifecycle.strike_running()
 

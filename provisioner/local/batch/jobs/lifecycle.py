@@ -27,7 +27,7 @@ from provisioner.local.batch.jobs.retry import retries
 from provisioner.local.batch.records import LocalAttempt, LocalEnding, LocalEnvironment, LocalJob, LocalView, new_id
 from provisioner.local.faults.faults import (
     ChanceFault,
-    Kill,
+    KillJob,
     NoCapacity,
     OutOfMemory,
     Spot,
@@ -297,7 +297,7 @@ class Lifecycle:
         elif self._faults.strikes(OutOfMemory, job.spec.name):
             job.ending = LocalEnding.OUT_OF_MEMORY
             self._kill(job)
-        elif self._faults.strikes(Kill, job.spec.name):
+        elif self._faults.strikes(KillJob, job.spec.name):
             self._kill(job)
 
     def kill_caller(self, port: int) -> bool:
