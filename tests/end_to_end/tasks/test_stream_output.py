@@ -125,3 +125,48 @@ def test_lines_of_tasks_that_run_on_come_while_they_do_and_once(
     counts = {f"task {number} {what}": 0 for number in range(2) for what in said}
     assert {text: out.count(text) for text in counts} == dict.fromkeys(counts, 1), out
     assert [err.count(f"error {number}\n") for number in range(2)] == [1, 1], err
+
+
+MANY_CLIENT = """
+import contextlib, io, json, pathlib, time
+def talking(number, folder):
+    import pathlib, time
+    print(f"task {number} begins")
+    while not pathlib.Path(folder, f"go-{number}").exists():
+        time.sleep(0.05)
+    print(f"task {number} ends")
+FOLLOWED, TASKS = 8, 10
+out = io.StringIO()
+def begun():
+    return [number for number in range(TASKS) if f"task {number} begins\\n" in out.getvalue()]
+def wait_for(count):
+    end = time.monotonic() + 90
+    while len(begun()) < count:
+        assert time.monotonic() < end, out.getvalue()
+        time.sleep(0.05)
+def release(numbers):
+    for number in numbers:
+        pathlib.Path(sys.argv[1], f"go-{number}").touch()
+        futures[number].result(timeout=90)
+with contextlib.redirect_stdout(out), Client(address=ADDRESS, stream_output=True) as client:
+    futures = [client.submit(talking, number, sys.argv[1]) for number in range(TASKS)]
+    wait_for(FOLLOWED)
+    first, early = begun(), [future.done() for future in futures]
+    release(first)
+    wait_for(TASKS)
+    late = [futures[number].done() for number in range(TASKS) if number not in first]
+    release(set(range(TASKS)) - set(first))
+print(json.dumps([early + late, out.getvalue().splitlines()]))
+"""
+
+
+@pytest.mark.long
+def test_the_first_lines_of_eight_tasks_come_while_they_wait_and_then_those_of_others(
+    cluster: LocalCluster, log: Path, tmp_path: Path
+) -> None:
+    with running_engine(cluster, log, worker_manager_id="wm-many"):
+        done, lines = json.loads(run_client(cluster, MANY_CLIENT, str(tmp_path)))
+    assert not any(done)
+    told = [f"task {number} {what}" for number in range(10) for what in ("begins", "ends")]
+    assert sorted(lines) == sorted(told)
+    assert all(lines.index(f"task {number} begins") < lines.index(f"task {number} ends") for number in range(10))
