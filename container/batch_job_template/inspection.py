@@ -7,6 +7,8 @@ https://man7.org/linux/man-pages/man5/proc.5.html
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
 import threading
 import time
@@ -46,10 +48,11 @@ class Inspection:
 
     def refusal(self) -> LoadRefusal | None:
         """What speaks against forking from here; None: nothing does."""
+        gc.collect()  # objects that end now may leave something, too
         left = {
             LoadRefusal.FILES: lambda: bool(_descriptors() - self._descriptors),
             LoadRefusal.SHARED_MEMORY: lambda: bool(_shared_mappings() - self._mappings),
-            LoadRefusal.PROCESSES: lambda: bool((_OWN / f"task/{os.getpid()}/children").read_text().strip()),
+            LoadRefusal.PROCESSES: _has_children,
             LoadRefusal.TEMPORARY_FILES: lambda: bool(self._folder and os.listdir(self._folder)),
             LoadRefusal.MEMORY: lambda: 0 < memory_limit() * MOST_MEMORY < _own_bytes(),
             LoadRefusal.THREADS: _keeps_threads,
@@ -57,21 +60,38 @@ class Inspection:
         return next((refusal for refusal, is_there in left.items() if is_there()), None)
 
 
-def _descriptors() -> set[int]:
-    """Those that are open, without that of the listing."""
-    return {int(name) for name in os.listdir(_OWN / "fd") if (_OWN / "fd" / name).is_symlink()}
+def _descriptors() -> set[tuple[str, str]]:
+    """Those that are open, and what they are of, without that of the listing: a number may have been used again."""
+    found = set()
+    for name in os.listdir(_OWN / "fd"):
+        with contextlib.suppress(FileNotFoundError):
+            found.add((name, os.readlink(_OWN / "fd" / name)))
+    return found
 
 
 def _shared_mappings() -> set[str]:
-    """Address ranges whose pages a fork would share."""
-    rows = (line.split(maxsplit=2) for line in (_OWN / "maps").read_text().splitlines())
-    return {place for place, rights, *_ in rows if rights.endswith("s")}
+    """Of memory whose pages a fork would share, that of files and devices among it, whether they are open or not."""
+    rows = (_OWN / "maps").read_text().splitlines()
+    return {row for row in rows if row.split(maxsplit=2)[1].endswith("s")}
+
+
+def _has_children() -> bool:
+    """Asked for, not listed: a listing breaks off at one that ends meanwhile, as that of threads does."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
+
+
+def _status(name: str) -> int:
+    rows = (line.partition(":") for line in (_OWN / "status").read_text().splitlines())
+    return next(int(text.split()[0]) for found, _, text in rows if found == name)
 
 
 def _own_bytes() -> int:
     """Without what is a file's, which is there once for all processes."""
-    rows = dict(line.split(":") for line in (_OWN / "status").read_text().splitlines() if line.startswith("RssAnon"))
-    return int(rows["RssAnon"].split()[0]) * 1024
+    return _status("RssAnon") * 1024
 
 
 def _keeps_threads() -> bool:
@@ -79,8 +99,9 @@ def _keeps_threads() -> bool:
     if threading.active_count() > 1:
         return True
     fork_in_vain()
-    for _ in range(_LOOKS):  # one that was waited for is still listed for a moment
-        if len(os.listdir(_OWN / "task")) == 1:
+    for _ in range(_LOOKS):  # one that was waited for is still counted for a moment
+        # counted, not listed: a listing breaks off at a thread that ends meanwhile, and lacks those behind it
+        if _status("Threads") == 1:
             return False
         time.sleep(_PAUSE_S)
     return True
