@@ -43,6 +43,14 @@ del ending
 """
 
 
+def refusal_of(load: str, folder: Path) -> str:
+    """The name of the refusal, or None, in a process that has run `load`."""
+    command = [sys.executable, "-c", INSPECTING, str(folder), load]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as inspected:
+        assert inspected.stdout is not None
+        return inspected.stdout.readline().strip()
+
+
 @pytest.mark.parametrize(
     ("load", "refusal"),
     [
@@ -63,10 +71,7 @@ del ending
 )
 def test_what_a_load_leaves_is_refused_by_its_kind(load: str, refusal: str, tmp_path: Path) -> None:
     """A device that stands in for a GPU: an initialised CUDA has /dev/nvidia* open, and maps it."""
-    command = [sys.executable, "-c", INSPECTING, str(tmp_path), load]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as done:
-        assert done.stdout is not None
-        assert done.stdout.readline().strip() == refusal
+    assert refusal_of(load, tmp_path) == refusal
 
 
 @pytest.fixture
@@ -86,3 +91,20 @@ def test_a_thread_that_a_listing_lacks_is_counted(
     monkeypatch.setattr(inspection, "_PAUSE_S", 0.0)
     monkeypatch.setattr(inspection.threading, "active_count", lambda: 1)
     assert inspection._keeps_threads() is expected
+
+
+HIDDEN: Final = """
+import pathlib
+from batch_job_template import inspection as inspections
+inspections._OWN = pathlib.Path(folder)
+os.makedirs(inspections._OWN / "fd")
+os.makedirs(inspections._OWN / "task" / str(os.getpid()))
+for name in ("maps", f"task/{os.getpid()}/children"):
+    (inspections._OWN / name).touch()
+child = os.fork() or os._exit(len(os.read(0, 1)))
+"""
+
+
+def test_a_process_that_a_listing_lacks_is_found(tmp_path: Path) -> None:
+    """As with threads: 4 listings of 90,000 broke off."""
+    assert refusal_of(HIDDEN, tmp_path) == "PROCESSES"
