@@ -51,8 +51,8 @@ class PackedTasks(Protocol):
     def is_written(self, entry: Entry, place: int) -> bool:
         """Whether an earlier attempt wrote its result."""
 
-    def is_cancelled(self, entry: Entry) -> bool:
-        """Whether it has a mark that it shall not be started."""
+    def is_cancelled(self, entry: Entry, place: int) -> bool:
+        """Whether it has a mark that it shall not be started, or had one when it was announced with others."""
 
     def skip(self, entry: Entry, place: int) -> RunnerExit:
         """Give it the result that says that it never starts."""
@@ -87,7 +87,7 @@ def _run_entries(entries: Iterable[Entry], first: int, tasks: PackedTasks, is_en
             return RunnerExit.TRY_AGAIN
         code = tasks.settle(place)  # before its mark is looked for: who sets that sees what was announced by then
         if code is RunnerExit.DONE and not tasks.is_written(entry, place):
-            code = tasks.skip(entry, place) if tasks.is_cancelled(entry) else tasks.run(entry, place)
+            code = tasks.skip(entry, place) if tasks.is_cancelled(entry, place) else tasks.run(entry, place)
         if code is not RunnerExit.DONE:
             return code
     return RunnerExit.DONE
@@ -124,8 +124,8 @@ class SegmentWriter:
         self._size = 0
         self._next = 0
         """The place behind the last result."""
-        self._until = 0
-        """What was announced: the place of the first entry that may not be called while results wait."""
+        self._announced = range(0)
+        """The places of entries that may be called while results wait."""
         self._written_at = clock()
         self._thread: threading.Thread | None = None
         self._failure: Exception | None = None
@@ -133,7 +133,7 @@ class SegmentWriter:
     def settle(self, place: int) -> None:
         """Write what waits, if the entry at `place` may not be called before. Raises what `put` raises."""
         self._join()
-        if self._waiting and (place >= self._until or place != self._next):
+        if self._waiting and (place >= self._announced.stop or place != self._next):
             self._write(self._pace())
 
     def add(self, place: int, task_id: bytes, frame: bytes | bytearray | StoredFrame) -> None:
@@ -147,8 +147,12 @@ class SegmentWriter:
         self._waiting.append((task_id, bytes(frame)))
         self._size += len(frame)
         self._next = place + 1
-        if self._next >= self._until or self._is_full or self._clock() - self._written_at >= GATHER_S:
+        if self._next >= self._announced.stop or self._is_full or self._clock() - self._written_at >= GATHER_S:
             self._write(self._pace())
+
+    def announced(self, place: int) -> range | None:
+        """The places that were announced together with this one; None: it was not, or it alone."""
+        return self._announced if place in self._announced and len(self._announced) > 1 else None
 
     def finish(self) -> None:
         """Write what is left; announce that nothing is called any more. Raises what `put` raises."""
@@ -160,7 +164,7 @@ class SegmentWriter:
 
         Gives the seconds until it is; None: nothing waits.
         """
-        if self._thread is not None or not (self._waiting or self._until > self._next + 1):
+        if self._thread is not None or not (self._waiting or self._announced.stop > self._next + 1):
             return None
         left = 0.0 if is_ending else self._written_at + LATEST_S - self._clock()
         if left > 0:
@@ -174,7 +178,7 @@ class SegmentWriter:
         return len(self._waiting) >= SEGMENT_RESULTS or self._size >= MAX_SEGMENT_BYTES // 2
 
     def _flush(self) -> None:
-        if self._waiting or self._until > self._next + 1:
+        if self._waiting or self._announced.stop > self._next + 1:
             self._write(0)
 
     def _write_beside(self) -> None:
@@ -197,7 +201,7 @@ class SegmentWriter:
     def _write(self, ahead: int) -> None:
         """Write what waits, and announce so many entries. One result with nothing to announce goes as ever."""
         until = min(self._next + ahead, self._end)
-        is_single = len(self._waiting) == 1 and until <= self._next + 1 and self._until <= self._next + 1
+        is_single = len(self._waiting) == 1 and until <= self._next + 1 and self._announced.stop <= self._next + 1
         if is_single or not self._may_gather():
             for task_id, frame in self._waiting:
                 self._send(result_key(self._submission, task_id), frame)
@@ -205,7 +209,7 @@ class SegmentWriter:
             segment = ResultSegment(self._next - len(self._waiting), len(self._waiting), max(until, self._next))
             segment = segment.sealed(self._submission, self._secret)
             self._send(segment_key(self._submission, segment), b"".join(frame for _, frame in self._waiting))
-            self._until = segment.until
+            self._announced = range(self._next, segment.until)
         self._waiting, self._size, self._written_at = [], 0, self._clock()
 
     def _send(self, key: str, data: bytes | bytearray | StoredFrame) -> None:

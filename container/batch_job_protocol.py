@@ -85,8 +85,8 @@ RUNNER_FOLDERS: Final = (OBJECTS, PAYLOADS, RESULTS, FENCE)
 RESULT_NAME, FENCE_NAME = f"{RESULTS}/{'?' * 32}/{'?' * 32}", f"{FENCE}/{'?' * 32}"
 MARK_NAME: Final = f"{FENCE_NAME}/{'?' * 32}"
 """Patterns of the keys that the runner asks for when they may be missing; each `?` is one hex digit."""
-RESULTS_LISTED: Final = f"{RESULTS}/{'?' * 32}/"
-"""Pattern of the prefix that the runner lists: the results of one submission, whose id it has to know."""
+RESULTS_LISTED, MARKS_LISTED = f"{RESULTS}/{'?' * 32}/", f"{FENCE_NAME}/"
+"""Patterns of the prefixes that the runner lists: results and marks of one submission, whose id it has to know."""
 
 
 def blob_key(digest: str) -> str:
@@ -122,7 +122,12 @@ def fence_key(submission_id: str) -> str:
 
 def mark_key(submission_id: str, task_id: bytes) -> str:
     """Key of the mark of one cancelled task: a pack's runner that finds it never starts the task."""
-    return f"{FENCE}/{submission_id}/{task_id.hex()}"
+    return f"{marks_prefix(submission_id)}{task_id.hex()}"
+
+
+def marks_prefix(submission_id: str) -> str:
+    """What the keys of a submission's marks begin with."""
+    return f"{FENCE}/{submission_id}/"
 
 
 def result_key(submission_id: str, task_id: bytes) -> str:

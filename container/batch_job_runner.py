@@ -42,6 +42,7 @@ from batch_job_protocol import (
     from_inline,
     last_segment,
     mark_key,
+    marks_prefix,
     parse_segment,
     payload_form,
     payload_key,
@@ -169,6 +170,10 @@ class _Tasks:
         """Of an earlier attempt, with their frames once they were read."""
         self._listed: set[str] | None = None
         """The names of the results that are there; None: not known."""
+        self._marks: set[str] | None = set()
+        """The names of the marks that were there when entries were announced; None: they may not be listed."""
+        self._marked = range(0)
+        """The places of these entries."""
         if settings.is_packed and settings.attempt > 1:
             self._listed = store.names(results_prefix(settings.submission))
             found = filter(None, map(parse_segment, self._listed or ()))
@@ -227,8 +232,17 @@ class _Tasks:
             self._segments[segment] = frames
         return frames[place - segment.first]
 
-    def is_cancelled(self, entry: Entry) -> bool:
-        return self._store.exists(mark_key(self._settings.submission, entry.task_id))
+    def is_cancelled(self, entry: Entry, place: int) -> bool:
+        """Of entries that are announced together the marks are looked for once: until then none of them may be called.
+
+        Who sets a mark later sees in the announcement that its task may be running.
+        """
+        announced = None if self._writer is None else self._writer.announced(place)
+        if announced is not None and announced != self._marked and self._marks is not None:
+            self._marks, self._marked = self._store.names(marks_prefix(self._settings.submission)), announced
+        if announced is None or self._marks is None:
+            return self._store.exists(mark_key(self._settings.submission, entry.task_id))
+        return entry.task_id.hex() in self._marks
 
     def skip(self, entry: Entry, place: int) -> RunnerExit:
         outcome = ChildOutcome(ResultStatus.SKIPPED, Phase.LOADING, "cancelled")

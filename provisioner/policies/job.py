@@ -7,6 +7,7 @@ from typing import Final
 from container.batch_job_protocol import (
     FENCE_NAME,
     MARK_NAME,
+    MARKS_LISTED,
     RESULT_NAME,
     RESULTS,
     RESULTS_LISTED,
@@ -16,7 +17,7 @@ from provisioner.policies.statements import Policy, allow, document, missing_is_
 from provisioner.stack.naming import Stack
 from provisioner.stack.spec import DEFAULT_S3_PREFIX
 
-_ASKED_FOR: Final = (FENCE_NAME, MARK_NAME, RESULT_NAME, RESULTS_LISTED)
+_ASKED_FOR: Final = (FENCE_NAME, MARK_NAME, RESULT_NAME, RESULTS_LISTED, MARKS_LISTED)
 
 
 def job_policy(stack: Stack, s3_prefix: str = DEFAULT_S3_PREFIX) -> Policy:
@@ -24,8 +25,8 @@ def job_policy(stack: Stack, s3_prefix: str = DEFAULT_S3_PREFIX) -> Policy:
 
     A function that runs with it can read only what it can name. For a key that is there or not (fence, mark, the own
     result) the condition holds for whole keys alone, of which no listing tells more. What it may list are the results
-    of a submission whose id it knows: another attempt at a pack asks which of its entries are done, and the tasks that
-    the listing names stand in the bundle, too.
+    and the marks of a submission whose id it knows: another attempt at a pack asks which of its entries are done, a
+    pack of short tasks which of many are cancelled, and the tasks that a listing names stand in the bundle, too.
     """
     keys = f"{stack.bucket_arn}/{s3_prefix}/*"
     return document(

@@ -162,6 +162,43 @@ def test_a_cancelled_entry_says_so_in_a_segment(s3: S3StandIn, jobs: ForkedJobs)
     assert (code, statuses) == (0, [done, done, ResultStatus.SKIPPED, done]), log
 
 
+MARKING: Final = """
+def f(urls):
+    from urllib.request import Request, urlopen
+    for url in urls:
+        urlopen(Request(url, data=b"", method="PUT")).close()
+"""
+
+
+def test_marks_are_listed_once_for_the_entries_that_are_announced_together(s3: S3StandIn, jobs: ForkedJobs) -> None:
+    s3.objects[f"/{STORE}/{mark_key(SUBMISSION, task_id(5))}"] = b""
+    [(code, log)] = jobs.run(s3.endpoint, [job(frame_of(SQUARE, range(8)), options=FAST)], HELD)
+    looks = [path for _, path in s3.requests if f"/fence/{SUBMISSION}/" in path]
+    assert (code, looks) == (0, [f"/{STORE}/{mark_key(SUBMISSION, task_id(0))}"]), log
+    assert results_of(s3)[5][0].status is ResultStatus.SKIPPED
+
+
+def test_a_mark_that_comes_after_its_entry_was_announced_is_late_and_one_beyond_the_announcement_is_seen(
+    s3: S3StandIn, jobs: ForkedJobs
+) -> None:
+    late, seen = (f"{s3.endpoint}/{STORE}/{mark_key(SUBMISSION, task_id(number))}" for number in (2, 3))
+    prelude = f"{HELD}; batch_job_pack.SEGMENT_RESULTS = 2"
+    frame = frame_of(MARKING, [[], [late, seen], [], [], []])
+    [(code, log)] = jobs.run(s3.endpoint, [job(frame, options=FAST)], prelude)
+    statuses = [meta.status.value for meta, _ in results_of(s3).values()]
+    assert (code, written(s3)[:2]) == (0, names((0, 1, 3), (1, 2, 5))), log
+    assert statuses == ["success", "success", "success", "skipped", "success"]
+
+
+def test_a_role_that_may_list_results_alone_looks_for_the_mark_of_each_entry(s3: S3StandIn, jobs: ForkedJobs) -> None:
+    s3.refusals.append(Refusal("GET", "fence%2F", 403, "AccessDenied"))
+    s3.objects[f"/{STORE}/{mark_key(SUBMISSION, task_id(2))}"] = b""
+    [(code, log)] = jobs.run(s3.endpoint, [job(frame_of(SQUARE, range(4)), options=FAST)], HELD)
+    statuses = [meta.status.value for meta, _ in results_of(s3).values()]
+    assert (code, statuses) == (0, ["success", "success", "skipped", "success"]), log
+    assert log.count("grant s3:ListBucket") == 1
+
+
 # ---- the writer, by its clock
 
 

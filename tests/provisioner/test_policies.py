@@ -11,7 +11,7 @@ import pytest
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 from parliament import analyze_policy_string
 
-from container.batch_job_protocol import fence_key, mark_key, result_key, results_prefix
+from container.batch_job_protocol import fence_key, mark_key, marks_prefix, result_key, results_prefix
 from engine.backends.batch.names import StoreLayout
 from provisioner.export.policies import Principal, policies
 from provisioner.policies import (
@@ -76,9 +76,10 @@ def test_a_missing_fence_result_or_mark_is_404_for_a_job(key_of_task: Callable[[
     assert may_list(f"{ROOT}/{key_of_task(SUBMISSION, bytes.fromhex(TASK))}")
 
 
-def test_a_job_lists_the_results_of_a_submission_whose_id_it_knows() -> None:
-    """An attempt at a pack asks which of its entries are done; the bundle names the tasks to it anyway."""
-    assert may_list(f"{ROOT}/{results_prefix(SUBMISSION)}")
+@pytest.mark.parametrize("prefix_of", [results_prefix, marks_prefix])
+def test_a_job_lists_the_results_and_marks_of_a_submission_whose_id_it_knows(prefix_of: Callable[[str], str]) -> None:
+    """A pack asks which of its entries are done or cancelled; the bundle names the tasks to it anyway."""
+    assert may_list(f"{ROOT}/{prefix_of(SUBMISSION)}")
 
 
 @pytest.mark.parametrize(
@@ -98,7 +99,6 @@ def test_a_job_lists_the_results_of_a_submission_whose_id_it_knows() -> None:
         f"{ROOT}/results/{SUBMISSION}/{TASK[:-1]}",
         f"{ROOT}/fence/",
         f"{ROOT}/fence/{SUBMISSION[:-1]}",
-        f"{ROOT}/fence/{SUBMISSION}/",
         f"{ROOT}/lease",
         "scaler-tasks/fence/payloads/",
         "scaler-tasks/results/payloads/",

@@ -10,7 +10,7 @@ import asyncio
 import io
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -159,6 +159,8 @@ class Child:
     """Results of the last entries before it that are not written yet, and will be together."""
     until: int = 0
     """The place in the frame of the first entry that it does not call while results wait."""
+    marks: frozenset[bytes] | None = None
+    """Tasks with a mark when the entries up to there were announced; None: it looks for that of each entry."""
     written_at: float = 0.0
     seen: frozenset[bytes] = frozenset()
     """Tasks with a result when the attempt began."""
@@ -413,7 +415,7 @@ class Batch:
         if frame is None:
             self._later(child, 0.05, lambda one: self._end(one, 76, ""))
             return
-        child.frame, child.entry, child.waiting, child.until = frame, 0, [], 0
+        child.frame, child.entry, child.waiting, child.until, child.marks = frame, 0, [], 0, None
         child.written_at = self._loop.time()
         child.seen = self._with_result(child, frame) if child.attempt > 1 else frozenset()
         self._take_back(child)
@@ -421,7 +423,7 @@ class Batch:
 
     def _run_entry(self, child: Child) -> None:
         """Of a pack the entries follow each other; the job of a single task has one."""
-        (store, submission), tasks = self._place(child), self._tasks_of(child, child.frame)
+        tasks = self._tasks_of(child, child.frame)
         if child.entry == len(tasks):
             self._write_segment(child, 0)
             self._later(child, self._rng.uniform(0.02, 1.0), lambda one: self._end(one, 0, ""))
@@ -431,11 +433,20 @@ class Batch:
             self._write_segment(child, 1)
             self._next_entry(child)
             return
-        if self._pack(child) > 1 and self._key(store, mark_key(submission, task_id)) in self._bucket.objects:
+        if self._pack(child) > 1 and self._is_marked(child, task_id):
             self._write(child, task_id, ResultStatus.SKIPPED)
             self._next_entry(child)
             return
         self._later(child, self._rng.uniform(0.0, self.entry_s / 2), self._call)
+
+    def _is_marked(self, child: Child, task_id: bytes) -> bool:
+        if child.marks is not None and self._first_place(child) + child.entry < child.until:
+            return task_id in child.marks
+        return task_id in self._marks(child, [task_id])
+
+    def _marks(self, child: Child, ids: Iterable[bytes]) -> frozenset[bytes]:
+        (store, submission), there = self._place(child), self._bucket.objects
+        return frozenset(one for one in ids if self._key(store, mark_key(submission, one)) in there)
 
     def _next_entry(self, child: Child) -> None:
         child.entry += 1
@@ -492,6 +503,7 @@ class Batch:
         key = self._key(store, segment_key(submission, segment))
         self._bucket.put_object(Bucket="", Key=key, Body=b"".join(child.waiting))
         child.waiting, child.until, child.written_at = [], until, self._loop.time()
+        child.marks = self._marks(child, task_ids(child.frame)) if until > end + 1 else None
 
     def _take_back(self, child: Child) -> None:
         """What an earlier attempt announced."""
