@@ -23,7 +23,6 @@ import types
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Final, NoReturn
 
 import cloudpickle
@@ -55,7 +54,9 @@ LONG_LOAD_S: Final = 0.5
 RSS_UNIT: Final = 1 if sys.platform == "darwin" else 1024
 """Bytes of the unit in which the system tells resident memory."""
 _BUFFERED: Final = (io.BufferedWriter, io.BufferedRandom, io.BufferedRWPair)
-_IN_MEMORY: Final = (io.BytesIO, io.StringIO)
+_FILE: Final = io.IOBase.__base__ or io.IOBase
+"""Python's own files and what derives from those; as no abstract class it is asked fast."""
+_LEFT_ALONE: Final = (io.BytesIO, io.StringIO, io.RawIOBase)  # in memory, or without a buffer
 
 _Answer = tuple[ChildOutcome, "bytes | FileBytes"]
 
@@ -84,11 +85,11 @@ class Payload:
 
 @dataclass(frozen=True)
 class LoadedFunction:
-    """A client's serializer and function, and the exception classes that were there before them."""
+    """A client's serializer and function, and the exception classes that came with them."""
 
     serializer: Any
     function: Callable[..., object]
-    classes_before: frozenset[type[BaseException]]
+    classes: frozenset[type[BaseException]]
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,14 @@ def run_child(payload: Payload, control: socket.socket, stdout: int, stderr: int
     channel = TaskChannel(control, door)
     try:
         take_over_process(stdout, stderr)
+        run_payload(payload, channel)
+    finally:
+        os._exit(1)
+
+
+def run_payload(payload: Payload, channel: TaskChannel) -> NoReturn:
+    """Become the process of a task in one that is like a fresh one already."""
+    try:
         if payload.is_packed:
             stand_apart(payload.folder, FIRST_TO_GO)
         introduce_task(payload.task_id, payload.scheduler)
@@ -191,8 +200,9 @@ def stand_apart(folder: str, oom_score_adj: int) -> None:
     """Be a process group, and what the kernel ends for memory before the runner; have an own temporary folder."""
     with contextlib.suppress(OSError):
         os.setpgid(0, 0)
-    with contextlib.suppress(OSError):  # https://man7.org/linux/man-pages/man5/proc_pid_oom_score_adj.5.html
-        Path("/proc/self/oom_score_adj").write_text(str(oom_score_adj))
+    # https://man7.org/linux/man-pages/man5/proc_pid_oom_score_adj.5.html
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "wb", buffering=0) as file:
+        file.write(b"%d" % oom_score_adj)
     if folder:
         os.environ["TMPDIR"] = folder
         tempfile.tempdir = None  # asked for anew
@@ -218,11 +228,12 @@ def _end_program(tell: Callable[[str], None]) -> None:
     """
     for name, end in (
         (_threads_left(), getattr(threading, "_shutdown", None)),
-        ("its atexit functions", getattr(atexit, "_run_exitfuncs", None)),
+        (_exit_functions_left(), getattr(atexit, "_run_exitfuncs", None)),
         ("its open files", _end_objects),
     ):
         with contextlib.suppress(BaseException):  # the answer is given
-            tell(name)
+            if name:
+                tell(name)
         with contextlib.suppress(BaseException):
             if end is not None:
                 end()
@@ -231,15 +242,19 @@ def _end_program(tell: Callable[[str], None]) -> None:
 
 def _threads_left() -> str:
     left = [one.name for one in threading.enumerate() if not one.daemon and one is not threading.current_thread()]
-    return f"its threads ({', '.join(left[:3])})" if left else "its threads"
+    return f"its threads ({', '.join(left[:3])})" if left else ""
+
+
+def _exit_functions_left() -> str:
+    return "its atexit functions" if getattr(atexit, "_ncallbacks", lambda: 1)() else ""
 
 
 def _end_objects() -> None:
     """End what the task left in its globals, then write out open files: a collection may end a file below another."""
     _clear_globals()
     _flush_files()
-    gc.collect()
-    _flush_files()
+    if gc.collect():
+        _flush_files()
 
 
 def _clear_globals() -> None:
@@ -249,10 +264,17 @@ def _clear_globals() -> None:
 
 
 def _globals_by_value() -> list[dict[str, Any]]:
-    modules = {id(getattr(module, "__dict__", None)) for module in list(sys.modules.values())}
     functions = (one for one in gc.get_objects() if type(one) is types.FunctionType)
     found = {id(one.__globals__): one.__globals__ for one in functions if "__name__" in one.__globals__}
-    return [values for key, values in found.items() if key not in modules]
+    return [values for values in found.values() if not _are_of_module(values)]
+
+
+def _are_of_module(values: dict[str, Any]) -> bool:
+    """Whether these are a module's: all of them, which are many, are only asked where its name doesn't tell."""
+    if "__spec__" not in values:
+        return False  # each module has one, if None
+    named = getattr(sys.modules.get(values["__name__"]), "__dict__", None)
+    return named is values or any(getattr(one, "__dict__", None) is values for one in list(sys.modules.values()))
 
 
 def freeze_loaded() -> None:
@@ -268,8 +290,8 @@ def freeze_loaded() -> None:
 def _flush_files() -> None:
     """Write out what files hold that nobody closed: text, then what stands upon other files, then those."""
     objects = gc.get_objects()
-    kinds = {kind for kind in map(type, objects) if issubclass(kind, io.IOBase) and not issubclass(kind, _IN_MEMORY)}
-    files = [one for one in objects if type(one) in kinds and not issubclass(type(one), io.RawIOBase)]
+    kinds = {kind for kind in set(map(type, objects)) if issubclass(kind, _FILE) and not issubclass(kind, _LEFT_ALONE)}
+    files = [one for one in objects if type(one) in kinds]
     for file in sorted(files, key=_place_in_order):
         with contextlib.suppress(Exception):
             file.flush() if type(file) in (io.TextIOWrapper, *_BUFFERED) else file.close()
@@ -418,14 +440,14 @@ def _load(payload: Payload, channel: TaskChannel) -> _Task:
 
 def load_function(serializer: bytes, function: bytes) -> LoadedFunction:
     """Rebuild a client's serializer and function. Raises whatever the client's code raises."""
-    before = frozenset(exception_classes())
     rebuilt = _SerializerUnpickler(io.BytesIO(serializer)).load()
-    return LoadedFunction(rebuilt, rebuilt.deserialize(function), before)
+    loaded = rebuilt.deserialize(function)
+    return LoadedFunction(rebuilt, loaded, exception_classes())
 
 
 def _with_arguments(loaded: LoadedFunction, data: Sequence[bytes | LargeBytes]) -> _Task:
     arguments = tuple(_argument(loaded.serializer, one) for one in data)
-    client_classes = frozenset(exception_classes() - loaded.classes_before)
+    client_classes = loaded.classes | exception_classes()
     default = _is_default(loaded.serializer)
     serialize = _DefaultSerializer.spool if default else _spooled(loaded.serializer.serialize)
     return _Task(serialize, loaded.function, arguments, client_classes)

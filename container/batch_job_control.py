@@ -16,8 +16,8 @@ import struct
 import sys
 import time
 import zlib
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from enum import Enum
 from itertools import groupby
 from typing import Final
@@ -88,7 +88,7 @@ class ChildOutcome:
 
     def encode(self) -> bytes:
         """The outcome as the data of an OUTCOME message."""
-        return json.dumps(asdict(self)).encode()
+        return json.dumps(vars(self)).encode()
 
     @classmethod
     def decode(cls, data: bytes | bytearray) -> ChildOutcome:
@@ -209,8 +209,17 @@ class TaskChannel:
 
 def send(control: socket.socket, kind: MessageKind, data: bytes) -> None:
     """Send one message; blocks until the other side has taken it."""
-    control.sendall(_LEAD.pack(kind.value, len(data)))
-    control.sendall(data)
+    send_all(control, kind, [data])
+
+
+def send_all(control: socket.socket, kind: MessageKind, parts: Sequence[bytes]) -> None:
+    """Send messages of one kind, small ones with one call; blocks until the other side has taken them."""
+    pieces = [piece for data in parts for piece in (_LEAD.pack(kind.value, len(data)), data)]
+    if sum(map(len, pieces)) <= _CHUNK:
+        control.sendall(b"".join(pieces))
+        return
+    for piece in pieces:
+        control.sendall(piece)
 
 
 def receive(control: socket.socket) -> bytes:

@@ -7,6 +7,7 @@ What can't be rebuilt becomes a `RuntimeError` that describes it.
 from __future__ import annotations
 
 import copyreg
+import gc
 import io
 import os
 import pickle
@@ -33,15 +34,10 @@ def builtin_error(text: str, notes: Sequence[str] = (), kind: type[Exception] = 
     return pickle.dumps(error, protocol=4)
 
 
-def exception_classes() -> set[type[BaseException]]:
-    """All exception classes that live in this process."""
-    found: set[type[BaseException]] = set()
-    todo: list[type[BaseException]] = [BaseException]
-    while todo:
-        new = [cls for cls in type.__subclasses__(todo.pop()) if cls not in found]
-        found.update(new)
-        todo += new
-    return found
+def exception_classes() -> frozenset[type[BaseException]]:
+    """The exception classes that a collection of garbage sees: those that were made since the last `gc.freeze`."""
+    classes = (one for one in gc.get_objects() if issubclass(type(one), type))
+    return frozenset(cls for cls in classes if issubclass(cls, BaseException))
 
 
 def describe(error: BaseException) -> str:

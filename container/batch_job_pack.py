@@ -10,11 +10,9 @@ many.
 from __future__ import annotations
 
 import contextlib
-import shutil
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
 from batch_job_frames import BlobRef, DamagedEntry, TaskEntry
@@ -37,7 +35,6 @@ GATHER_S: Final = 1.0
 LATEST_S: Final = 1.25
 """So late a result is written at the latest, while an entry runs that takes longer than those before it."""
 _KEPT_BYTES: Final = 64 * 1024 * 1024  # of shared blobs that the last entry didn't use
-_FOLDER: Final = "scaler-batch-task-"
 
 Entry = TaskEntry | DamagedEntry
 
@@ -218,21 +215,6 @@ class SegmentWriter:
         except Exception as error:
             self._failure = error
             raise
-
-
-@contextlib.contextmanager
-def own_folder() -> Iterator[str]:
-    """A folder for the temporary files of one task, which goes with it; empty where none can be made."""
-    try:
-        folder = tempfile.mkdtemp(prefix=_FOLDER)
-    except OSError as error:
-        log(f"no folder of its own for the task's temporary files: {type(error).__name__}")
-        folder = ""
-    try:
-        yield folder
-    finally:
-        if folder:
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 class SharedBlobs:

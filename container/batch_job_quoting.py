@@ -24,7 +24,9 @@ def quote_foreign(text: object, limit: int = QUOTED) -> str:
     own escapes; of a longer text the length is told.
     """
     given = str(text)
-    shown = "".join(char if char.isprintable() else _escape(char) for char in given[:limit])
+    shown = given[:limit]
+    if not shown.isprintable():
+        shown = "".join(char if char.isprintable() else _escape(char) for char in shown)
     if len(shown) <= limit and len(given) <= limit:
         return shown
     return f"{shown[:limit]}... ({len(given)} characters)"

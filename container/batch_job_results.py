@@ -17,7 +17,7 @@ import json
 import re
 import struct
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from enum import Enum
 from typing import Any, Final, Protocol
 
@@ -213,7 +213,8 @@ def stored_result(meta: ResultMeta, body: StoredBody, secret: bytes = b"") -> St
 
 def _head(meta: ResultMeta, body: Iterable[bytes | bytearray], secret: bytes) -> bytes:
     """All that stands before the body, whose parts are read once."""
-    told = json.dumps(asdict(meta), separators=(",", ":")).encode()
+    values = {one.name: getattr(meta, one.name) for one in fields(meta)}
+    told = json.dumps(values, separators=(",", ":")).encode()
     digest, length = hashlib.sha256(told), 0
     for part in body:
         digest.update(part)

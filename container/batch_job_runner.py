@@ -28,7 +28,7 @@ from batch_job_frames import (
     TaskEntry,
 )
 from batch_job_memory import LARGE_BYTES, FileBytes, LargeBytes, memory_limit
-from batch_job_pack import Entry, SegmentWriter, SharedBlobs, own_folder, run_pack
+from batch_job_pack import Entry, SegmentWriter, SharedBlobs, run_pack
 from batch_job_protocol import (
     MAX_SEGMENT_BYTES,
     CodeError,
@@ -67,7 +67,8 @@ from batch_job_results import (
 from batch_job_settings import Settings, UsageError
 from batch_job_store import MissingCredentials, MissingObject, Store, StoreError, provide_code
 from batch_job_supervisor import Exit, ProcessEnding, SigtermGuard, Supervisor, Terminated, describe_death
-from batch_job_template.warm import WarmTemplate, warm_template
+from batch_job_template.folder import TaskFolder
+from batch_job_template.templates import Templates, job_templates
 
 RUNNER_VERSION: Final = "0.1.0"
 
@@ -88,10 +89,12 @@ def main(argv: Sequence[str], environ: Mapping[str, str], make_client: MakeClien
     try:
         with SigtermGuard() as guard:
             settings = Settings.parse(argv, environ)
-            with warm_template(settings.is_packed and settings.may_use_template, lambda: guard.received) as template:
+            with job_templates(
+                settings.is_packed, lambda: guard.received, may_load=settings.may_use_template
+            ) as templates:
                 client = (make_client or batch_job_store.make_client)(settings.region)
                 store = Store(client, settings.bucket, settings.prefix, settings.patience_s, owner=settings.owner)
-                return _run(settings, _Job(settings, store, guard, template))
+                return _run(settings, _Job(settings, store, guard, templates))
     except Terminated:
         log(f"ended by SIGTERM, the function was not called: exit {RunnerExit.TRY_AGAIN:d}")
         return RunnerExit.TRY_AGAIN
@@ -117,11 +120,11 @@ def _run(settings: Settings, job: _Job) -> int:
 class _Job:
     """One attempt of one job."""
 
-    def __init__(self, settings: Settings, store: Store, guard: SigtermGuard, template: WarmTemplate) -> None:
+    def __init__(self, settings: Settings, store: Store, guard: SigtermGuard, templates: Templates) -> None:
         self._settings = settings
         self._store = store
         self._guard = guard
-        self._template = template
+        self._templates = templates
 
     def run(self) -> int:
         settings = self._settings
@@ -131,16 +134,16 @@ class _Job:
         reader = PayloadReader(self._fetch())
         if reader.is_packed != settings.is_packed:
             raise FrameError("frame and options don't agree on whether the job runs a pack")
-        tasks = _Tasks(settings, self._store, self._guard, reader, self._template)
-        if not settings.is_packed:
-            place = settings.index or 0
-            entry = reader.entry(place)
-            return RunnerExit.DONE if tasks.is_written(entry, place) else tasks.run(entry, place)
-        entries = settings.entries(reader.tasks)
-        log(f"a pack: entries {entries.start} to {entries.stop - 1} of {reader.tasks}")
-        tasks.gather(entries)
-        packed = reader.entries(entries.start, len(entries))
-        return run_pack(packed, entries.start, tasks, lambda: self._guard.received)
+        with contextlib.closing(_Tasks(settings, self._store, self._guard, reader, self._templates)) as tasks:
+            if not settings.is_packed:
+                place = settings.index or 0
+                entry = reader.entry(place)
+                return RunnerExit.DONE if tasks.is_written(entry, place) else tasks.run(entry, place)
+            entries = settings.entries(reader.tasks)
+            log(f"a pack: entries {entries.start} to {entries.stop - 1} of {reader.tasks}")
+            tasks.gather(entries)
+            packed = reader.entries(entries.start, len(entries))
+            return run_pack(packed, entries.start, tasks, lambda: self._guard.received)
 
     def _fetch(self) -> Callable[[int, int], bytes]:
         settings = self._settings
@@ -155,13 +158,13 @@ class _Tasks:
     """The tasks of the job, one at a time: of a pack, or the only one."""
 
     def __init__(
-        self, settings: Settings, store: Store, guard: SigtermGuard, reader: PayloadReader, template: WarmTemplate
+        self, settings: Settings, store: Store, guard: SigtermGuard, reader: PayloadReader, templates: Templates
     ) -> None:
         self._settings = settings
         self._store = store
         self._guard = guard
         self._reader = reader
-        self._template = template
+        self._templates = templates
         self._shared = SharedBlobs(lambda ref: self._external(ref) if ref.offset is None else reader.blob(ref))
         self._code: tuple[str, ...] | None = None
         self._writer: SegmentWriter | None = None
@@ -174,10 +177,17 @@ class _Tasks:
         """The names of the marks that were there when entries were announced; None: they may not be listed."""
         self._marked = range(0)
         """The places of these entries."""
+        self._own_folder = TaskFolder() if settings.is_packed else None
+        self._memory_limit = memory_limit()
         if settings.is_packed and settings.attempt > 1:
             self._listed = store.names(results_prefix(settings.submission))
             found = filter(None, map(parse_segment, self._listed or ()))
             self._segments = {one: None for one in found if one.is_sealed(settings.submission, reader.secret)}
+
+    def close(self) -> None:
+        """Remove what was made for the tasks."""
+        if self._own_folder is not None:
+            self._own_folder.remove()
 
     def gather(self, places: range) -> None:
         """Write the results of the pack with the entries at these places together, as far as they come fast."""
@@ -251,32 +261,32 @@ class _Tasks:
     def run(self, entry: Entry, place: int) -> RunnerExit:
         if (code := self._warm_up(entry)) is not RunnerExit.DONE:
             return code
-        with self._folder(entry) as folder:
-            ending = self._ending(entry, folder)
-            try:
-                if self._guard.received and (
-                    ending.outcome is None or ending.outcome.status is not ResultStatus.SUCCESS
-                ):
-                    return self._terminated(ending)
-                return self._write(entry, place, ending)
-            finally:
-                ending.finish()
+        folder = self._folder(entry)
+        ending = self._ending(entry, "" if folder is None else folder.path)
+        try:
+            if self._guard.received and (ending.outcome is None or ending.outcome.status is not ResultStatus.SUCCESS):
+                return self._terminated(ending)
+            return self._write(entry, place, ending)
+        finally:
+            ending.finish()
+            if folder is not None:
+                folder.renew()
 
     def _warm_up(self, entry: Entry) -> RunnerExit:
         """Load the function in a template if that is due; no result waits meanwhile."""
-        if not isinstance(entry, TaskEntry) or not self._template.is_due(_function(entry)):
+        if not isinstance(entry, TaskEntry) or not self._templates.is_due(_function(entry)):
             return RunnerExit.DONE
         code = self.finish()
         if code is RunnerExit.DONE:
             with contextlib.suppress(_Unusable, FrameError, MissingObject):  # the task itself says so
-                self._template.load(_function(entry), self._payload(entry, ""))
+                self._templates.load(_function(entry), self._payload(entry, ""))
         return code
 
-    def _folder(self, entry: Entry) -> contextlib.AbstractContextManager[str]:
-        """For the task's temporary files. Those of one template know the same, one after the other."""
-        if isinstance(entry, TaskEntry) and self._template.has(_function(entry)):
-            return self._template.folder()
-        return own_folder() if self._settings.is_packed else contextlib.nullcontext("")
+    def _folder(self, entry: Entry) -> TaskFolder | None:
+        """For the task's temporary files. A template knows its own already."""
+        if isinstance(entry, TaskEntry) and self._templates.has(_function(entry)):
+            return self._templates.folder
+        return self._own_folder
 
     def _key(self, entry: Entry) -> str:
         return result_key(self._settings.submission, entry.task_id)
@@ -292,11 +302,11 @@ class _Tasks:
         is_streamed = isinstance(entry, TaskEntry) and entry.wants_output
         lines = MarkedLines(entry.task_id.hex(), self._settings.attempt) if is_streamed else None
         timeout_s = self._settings.timeout_s if self._settings.is_packed else None
-        supervisor = Supervisor(self._guard, lines=lines, timeout_s=timeout_s, beat=self._beat, template=self._template)
+        templates = self._templates
+        supervisor = Supervisor(self._guard, lines=lines, timeout_s=timeout_s, beat=self._beat, templates=templates)
         function = _function(entry) if isinstance(entry, TaskEntry) else None
-        is_loaded = self._template.has(function) and sum(map(len, payload.arguments)) <= LARGE_BYTES
-        ending = supervisor.run(payload, is_loaded=is_loaded)
-        self._template.note(function, ending.loaded, is_out_of_memory=ending.is_out_of_memory)
+        ending = supervisor.run(payload, templates.source(function, payload))
+        templates.note(function, ending.loaded, is_out_of_memory=ending.is_out_of_memory)
         return ending
 
     def _beat(self) -> float | None:
@@ -323,7 +333,7 @@ class _Tasks:
             code=self._folders(),
             is_packed=self._settings.is_packed,
             folder=folder,
-            may_have_followers=self._template.is_possible,
+            may_have_followers=self._templates.is_possible,
         )
 
     def _folders(self) -> tuple[str, ...]:
@@ -408,7 +418,7 @@ class _Tasks:
             message=outcome.message[:LONGEST_MESSAGE],
             is_damaged=bool(ending.damage),
             is_out_of_memory=ending.is_out_of_memory,
-            memory_limit=memory_limit(),
+            memory_limit=self._memory_limit,
             is_timed_out=ending.is_timed_out,
             **_printed(ending),
         )

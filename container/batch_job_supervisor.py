@@ -34,8 +34,8 @@ from batch_job_control import (
 from batch_job_memory import FileBytes, memory_limit, oom_kills, was_out_of_memory
 from batch_job_protocol import MORE_MEMORY
 from batch_job_quoting import log
-from batch_job_template.template import send_task
-from batch_job_template.warm import WarmTemplate
+from batch_job_template.forking import ProcessEnd
+from batch_job_template.templates import TaskSource, Templates
 
 SHUTDOWN_S: Final = 5.0
 """For the task's process to end as a program does, with its threads and atexit functions, after its result is out."""
@@ -188,8 +188,8 @@ class Supervisor:
     """Runs one payload in a process of its own; with `lines` the ending has the end of what it printed.
 
     With `timeout_s` the process of a packed task is killed after so long, and all of its process group with it.
-    `beat` is called again and again until the outcome is here, after the seconds that it gives at the latest. The
-    processes of `template` stay when the task's has ended.
+    `beat` is called again and again until the outcome is here, after the seconds that it gives at the latest. Those
+    of `templates` stay when the task's process has ended.
     """
 
     def __init__(
@@ -199,9 +199,11 @@ class Supervisor:
         lines: MarkedLines | None = None,
         timeout_s: float | None = None,
         beat: Callable[[], float | None] = _nothing,
-        template: WarmTemplate | None = None,
+        templates: Templates | None = None,
     ) -> None:
-        self._template = template
+        self._templates = templates
+        self._source: TaskSource | None = None
+        """What the task's process was forked from, if that isn't the runner."""
         self._beat = beat
         self._guard = guard
         self._deadline = None if timeout_s is None else time.monotonic() + timeout_s
@@ -226,11 +228,11 @@ class Supervisor:
         """What the process waits for before it ends, after its outcome."""
         self._resources = contextlib.ExitStack()
 
-    def run(self, payload: Payload, *, is_loaded: bool = False) -> ProcessEnding:
+    def run(self, payload: Payload, source: TaskSource | None = None) -> ProcessEnding:
         """Returns when the task's outcome is here, or its process has ended without one, however it did.
 
-        `is_loaded` says that the template has its function. The caller has to `finish` the ending after it has saved
-        the outcome.
+        The process is forked from `source`, or from the runner. The caller has to `finish` the ending after it has
+        saved the outcome.
         """
         started_at, kills = time.time(), oom_kills()
         with contextlib.ExitStack() as stack:
@@ -239,7 +241,7 @@ class Supervisor:
             self._wakeup = stack.enter_context(_wakeups())
             self._watch_over(self._wakeup, self._reap)
             stack.callback(self._close_files)
-            if not (is_loaded and self._start_from_template(payload, stack)):
+            if source is None or not self._start_from(source, payload, stack):
                 self._start(payload, stack)
             end = self._wait()
             self._output.end()
@@ -266,25 +268,26 @@ class Supervisor:
     def _start(self, payload: Payload, stack: contextlib.ExitStack) -> None:
         ours, theirs = _open_ends()
         if self._guard.fork() == 0:
-            if self._template is not None:
-                self._template.leave()
+            if self._templates is not None:
+                self._templates.leave()
             ours.close()
             run_child(payload, theirs.control, theirs.stdout, theirs.stderr, self._door.name)
         theirs.close()
         self._attend(payload, ours, stack)
 
-    def _start_from_template(self, payload: Payload, stack: contextlib.ExitStack) -> bool:
-        """Whether the template forked a process for the task, which begins with what it is sent here."""
-        (ours, theirs), template = _open_ends(), self._template
+    def _start_from(self, source: TaskSource, payload: Payload, stack: contextlib.ExitStack) -> bool:
+        """Whether the source forked a process for the task, which begins with what it is told here."""
+        ours, theirs = _open_ends()
         given = theirs.control.fileno(), theirs.stdout, theirs.stderr
-        is_there = template is not None and self._guard.fork(lambda: template.fork(given)) is not None
+        is_there = self._guard.fork(lambda: source.fork(given)) is not None
         theirs.close()
         if not is_there:
             ours.close()  # should it turn up still, it ends
             return False
-        with contextlib.suppress(OSError):  # its end is seen
-            send_task(ours.control, payload, self._door.name)
+        self._source = source
+        source.tell(ours.control, payload, self._door.name)
         self._attend(payload, ours, stack)
+        self._watch_over(source.process.control, self._take_end)
         return True
 
     def _attend(self, payload: Payload, ours: _Ends, stack: contextlib.ExitStack) -> None:
@@ -355,7 +358,7 @@ class Supervisor:
                 self._turn(None)
             self._output.end()
             if self._is_packed:
-                _end_leftovers(self._pid, self._template.pids if self._template is not None else frozenset())
+                _end_leftovers(self._pid, self._templates.pids if self._templates is not None else frozenset())
 
     def _open(self) -> bool:
         """The task closed its socket, as daemons close all descriptors, and comes through the door."""
@@ -445,14 +448,30 @@ class Supervisor:
         self._wakeup.recv(_CHUNK)
         if self._guard.task is None:
             return True
+        if self._source is not None:
+            return True  # that waits for it
         pid, status, usage = os.wait4(self._guard.task, os.WNOHANG)
         if pid:
-            self._guard.task = None
-            self._watch.stop()
-            code = os.waitstatus_to_exitcode(status)
-            cpu, peak = usage.ru_utime + usage.ru_stime, usage.ru_maxrss * RSS_UNIT
-            self._exit = Exit(code if code >= 0 else None, -code if code < 0 else None, cpu, peak)
+            self._note_exit(ProcessEnd(status, usage.ru_utime + usage.ru_stime, usage.ru_maxrss))
         return True
+
+    def _take_end(self) -> bool:
+        """What the source says of the task's process; if it is gone, nobody can tell of that one: it is ended."""
+        assert self._source is not None
+        try:
+            self._note_exit(self._source.take_end())
+        except OSError:
+            self._source.lose()
+            _kill_group(self._pid)
+            self._note_exit(ProcessEnd(signal.SIGKILL, 0.0, 0))
+        return False
+
+    def _note_exit(self, end: ProcessEnd) -> None:
+        self._guard.task = None
+        self._watch.stop()
+        code = os.waitstatus_to_exitcode(end.status)
+        own, other = (code, None) if code >= 0 else (None, -code)
+        self._exit = Exit(own, other, end.cpu_s, end.max_rss * RSS_UNIT)
 
 
 def _kill_group(leader: int | None) -> None:

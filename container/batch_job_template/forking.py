@@ -1,8 +1,7 @@
-"""A process that forks others on request, which become the runner's own children: both sides of it.
+"""A process that forks others on request, and waits for them: both sides of it.
 
-Who asks hands over descriptors, and gets the pid of a process that has them. It is forked twice, so that its parent is
-gone before anybody uses it: it then belongs to the runner, which waits for it as for one that it forked itself.
-https://man7.org/linux/man-pages/man2/PR_SET_CHILD_SUBREAPER.2const.html
+Who asks hands over descriptors and gets the pid of a process that has them; it is told when that has ended, and how.
+The runner's own memory is so never copied for a task: after a fork each page that either side writes to is.
 """
 
 from __future__ import annotations
@@ -13,33 +12,68 @@ import signal
 import socket
 import struct
 from collections.abc import Callable, Sequence
-from typing import Final, NoReturn
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final, NoReturn
 
 PATIENCE_S: Final = 5.0
 """For a process to fork: it does nothing else."""
 _DESCRIPTORS: Final = 8
-_PID: Final = struct.Struct("<i")
-_NONE: Final = 0
-_SUBREAPER: Final = 36  # PR_SET_CHILD_SUBREAPER
+_REQUEST: Final = struct.Struct("<ci")
+"""What is asked for, and the pid that it is about."""
+_ANSWER: Final = struct.Struct("<ciidq")
+"""What happened to which pid; of an end its wait status, CPU seconds and peak resident set as `wait4` gives it."""
+
+
+class _Word(bytes, Enum):
+    FORK = b"f"  # asks
+    FORK_TASK = b"t"  # asks: and tell how that ended
+    KILL = b"k"  # asks
+    FORKED = b"p"  # answers
+    ENDED = b"e"  # tells
+
 
 Become = Callable[[Sequence[int]], NoReturn]
 
 
-class ForkingProcess:
-    """The runner's side: a child that forks on request, and the socket to it."""
+@dataclass(frozen=True)
+class ProcessEnd:
+    """How a process ended, as `os.wait4` says it."""
 
-    def __init__(self, pid: int, control: socket.socket) -> None:
+    status: int
+    cpu_s: float
+    max_rss: int
+
+
+class ForkingProcess:
+    """The asking side: a process that forks on request, and the socket to it. Its own parent is `parent`, or we."""
+
+    def __init__(self, pid: int, control: socket.socket, parent: ForkingProcess | None = None) -> None:
         self.pid = pid
         self._control = control
+        self._parent = parent
         control.settimeout(PATIENCE_S)
 
-    def fork(self, descriptors: Sequence[int]) -> int | None:
-        """The pid of a new child of this process that has copies of the descriptors; None: there will be none.
+    @property
+    def control(self) -> socket.socket:
+        """What becomes readable when the process of the task that it forked has ended, or it has itself."""
+        return self._control
 
-        After None whoever forked may still turn up: it finds the other ends of its descriptors closed.
+    def fork(self, descriptors: Sequence[int]) -> int | None:
+        """The pid of a new process that has copies of the descriptors; None: there will be none.
+
+        After None whoever was forked may still turn up: it finds the other ends of its descriptors closed.
         """
-        pid = self._ask(descriptors)
-        return pid if pid is not None and _is_child(pid) else None
+        return self._ask(_Word.FORK, descriptors)
+
+    def fork_task(self, descriptors: Sequence[int]) -> int | None:
+        """As `fork`; it forks nobody else until it has told the end of this one."""
+        return self._ask(_Word.FORK_TASK, descriptors)
+
+    def take_end(self) -> ProcessEnd:
+        """How the last task's process ended, once `control` is readable. Raises `OSError` if this one is gone."""
+        _, _, *end = self._hear(_Word.ENDED)
+        return ProcessEnd(*end)
 
     def leave(self) -> None:
         """Close the socket to it, in a process that has nothing to ask of it."""
@@ -48,22 +82,37 @@ class ForkingProcess:
     def end(self) -> None:
         """End it; idempotent."""
         self._control.close()
-        if _is_child(self.pid):
+        if self._parent is not None:
+            self._parent.kill(self.pid)
+        elif _is_child(self.pid):
             os.kill(self.pid, signal.SIGKILL)
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(self.pid, 0)
 
-    def _ask(self, descriptors: Sequence[int]) -> int | None:
+    def kill(self, pid: int) -> None:
+        """End a process that it forked, if that is still there."""
+        with contextlib.suppress(OSError):
+            self._control.sendall(_REQUEST.pack(_Word.KILL.value, pid))
+
+    def _ask(self, word: _Word, descriptors: Sequence[int]) -> int | None:
         try:
-            socket.send_fds(self._control, [b"f"], descriptors)
-            data = self._control.recv(_PID.size)
+            socket.send_fds(self._control, [_REQUEST.pack(word.value, 0)], descriptors)
+            return self._hear(_Word.FORKED)[1]
         except OSError:  # its time ran out, or it is gone
             return None
-        return _PID.unpack(data)[0] or None if len(data) == _PID.size else None
+
+    def _hear(self, expected: _Word) -> Any:
+        data = self._control.recv(_ANSWER.size)
+        if len(data) < _ANSWER.size:
+            raise ConnectionError("the process that forks is gone")
+        answer = _ANSWER.unpack(data)
+        if answer[0] != expected.value:
+            raise ConnectionError("the process that forks says something else than it was asked for")
+        return answer
 
 
-def start_forking(become: Become) -> ForkingProcess:
-    """Fork a process that forks on request; each of those goes on in `become`, with the descriptors."""
+def start_forking(prepare: Callable[[], Become]) -> ForkingProcess:
+    """Fork a process that forks on request; each of those goes on in what `prepare` gives it, with the descriptors."""
     ours, theirs = socket.socketpair()
     pid = os.fork()
     if pid:
@@ -71,28 +120,31 @@ def start_forking(become: Become) -> ForkingProcess:
         return ForkingProcess(pid, ours)
     try:
         ours.close()
-        serve_forks(theirs, become)
+        serve_forks(theirs, prepare())
     finally:
         os._exit(1)
 
 
 def serve_forks(control: socket.socket, become: Become) -> NoReturn:
-    """Fork whenever the other side asks; end when that is gone."""
+    """Fork whenever the other side asks; end when that is gone. While a task's process lives nothing else is done."""
     while True:
-        request, descriptors, _, _ = socket.recv_fds(control, 1, _DESCRIPTORS, socket.MSG_CMSG_CLOEXEC)
+        request, descriptors, _, _ = socket.recv_fds(control, _REQUEST.size, _DESCRIPTORS, socket.MSG_CMSG_CLOEXEC)
         if not request:
             os._exit(0)
-        control.sendall(_PID.pack(_fork_apart(control, become, descriptors)))
+        word, pid = _REQUEST.unpack(request)
+        if word == _Word.KILL.value:
+            if _is_child(pid):
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+            continue
+        pid = _fork(control, become, descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
-
-
-def adopt_orphans() -> None:
-    """Become the parent of processes that lose theirs; the first process of a container is that anyway."""
-    with contextlib.suppress(Exception):  # who asks for a fork looks whether it came to us
-        import ctypes  # late: it takes longer to import than a small task runs
-
-        ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
+        control.sendall(_ANSWER.pack(_Word.FORKED.value, pid, 0, 0.0, 0))
+        if word == _Word.FORK_TASK.value:
+            _, status, usage = os.wait4(pid, 0)
+            cpu_s = usage.ru_utime + usage.ru_stime
+            control.sendall(_ANSWER.pack(_Word.ENDED.value, pid, status, cpu_s, usage.ru_maxrss))
 
 
 def fork_in_vain() -> None:
@@ -100,39 +152,22 @@ def fork_in_vain() -> None:
     pid = os.fork()
     if pid == 0:
         os._exit(0)
-    _wait_for(pid)
-
-
-def _fork_apart(control: socket.socket, become: Become, descriptors: Sequence[int]) -> int:
-    """The pid of a process whose parent has ended."""
-    reader, writer = os.pipe()
-    between = os.fork()
-    if between == 0:
-        try:
-            _fork_again(control, become, descriptors, (reader, writer))
-        finally:
-            os._exit(1)
-    os.close(writer)
-    _wait_for(between)
-    data = os.read(reader, _PID.size)
-    os.close(reader)
-    return int(_PID.unpack(data)[0]) if len(data) == _PID.size else _NONE
-
-
-def _fork_again(control: socket.socket, become: Become, descriptors: Sequence[int], pipe: tuple[int, int]) -> NoReturn:
-    pid = os.fork()
-    if pid:
-        os.write(pipe[1], _PID.pack(pid))
-        os._exit(0)
-    control.close()
-    for end in pipe:
-        os.close(end)
-    become(descriptors)
-
-
-def _wait_for(pid: int) -> None:
     with contextlib.suppress(ChildProcessError):  # where SIGCHLD is ignored its end is waited for, and not kept
         os.waitpid(pid, 0)
+
+
+def _fork(control: socket.socket, become: Become, descriptors: Sequence[int]) -> int:
+    """The pid of a process that leads a group of its own."""
+    pid = os.fork()
+    if pid:
+        with contextlib.suppress(OSError):  # it has ended
+            os.setpgid(pid, pid)
+        return pid
+    try:
+        control.close()
+        become(descriptors)
+    finally:
+        os._exit(1)
 
 
 def _is_child(pid: int) -> bool:

@@ -27,7 +27,8 @@ def square(number, folder):
         calls.write("called\\n")
     time.sleep(0.3)
     if number == 17:
-        os.kill(os.getppid(), signal.SIGKILL)  # the runner, and so the job
+        status = open(f"/proc/{{os.getppid()}}/stat").read()  # of the process that forks for the runner
+        os.kill(int(status.rpartition(")")[2].split()[1]), signal.SIGKILL)  # the runner, and so the job
         time.sleep(60)
     return number * number
 def value(future):

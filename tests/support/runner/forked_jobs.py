@@ -97,6 +97,7 @@ def _run(run: object, job: Job, prelude: str) -> tuple[int, str]:
 
 def _job(run: object, job: Job, prelude: str) -> int:
     assert callable(run)
+    os.environ["RUNNER"] = str(os.getpid())  # for tasks that end it
     exec(prelude, {})
     words = ["--store", f"s3://{STORE}", "--submission", job.submission, "--payload", job.payload]
     environ = {"AWS_BATCH_JOB_ATTEMPT": str(job.attempt)}

@@ -20,9 +20,8 @@ def f(x):
     number, deadly, mark = x
     if number == deadly and not os.path.exists(mark):
         open(mark, "w").close()
-        runner = os.getppid()
-        os.kill(runner, signal.SIGKILL)
-        while os.getppid() == runner:
+        os.kill(int(os.environ["RUNNER"]), signal.SIGKILL)
+        while os.path.exists("/proc/" + os.environ["RUNNER"]):
             pass
         os._exit(0)
     with open(mark + ".calls", "a") as calls:
@@ -35,7 +34,7 @@ def f(x):
     if x == "last words":
         signal.pthread_sigmask(signal.SIG_BLOCK, {15})
     if x != "fine":
-        os.kill(os.getppid(), signal.SIGTERM)
+        os.kill(int(os.environ["RUNNER"]), signal.SIGTERM)
     if x == "last words":
         signal.sigwait({15})
     if x == "interrupted":

@@ -1,7 +1,7 @@
-"""The template's process: it loads a function once, and the processes of tasks are forked from it.
+"""The processes that those of tasks are forked from: a bare one, and one that has loaded a function once.
 
-It has nothing of the runner's: that forked its ancestor before it had credentials, a payload or a secret. What tasks
-are called with goes past it, from the runner to each task's process. It is as much the user's as those are.
+They have nothing of the runner's: that forked the bare one before it had credentials, a payload or a secret. What tasks
+are called with goes past them, from the runner to each task's process. They are as much the user's as those are.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import os
 import socket
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 from batch_job_child import (
@@ -20,14 +20,16 @@ from batch_job_child import (
     flush,
     freeze_loaded,
     load_function,
+    redirect,
     run_loaded,
+    run_payload,
     search_first,
     stand_apart,
     take_over_process,
 )
-from batch_job_control import MessageKind, TaskChannel, receive, send
+from batch_job_control import MessageKind, TaskChannel, receive, send, send_all
 from batch_job_scaler import SchedulerAddress, choose_transport
-from batch_job_template.forking import serve_forks
+from batch_job_template.forking import Become, serve_forks
 from batch_job_template.generators import renewal
 from batch_job_template.inspection import Inspection, LoadRefusal
 
@@ -57,37 +59,77 @@ class LoadAnswer:
 
 
 def send_order(control: socket.socket, payload: Payload, generators: Collection[str]) -> None:
-    """Tell a template what to load: the function of this task, and what another load found. Raises `OSError`."""
-    order: dict[str, object] = {"code": payload.code, "folder": payload.folder, "generators": [*generators]}
-    order["scheduler"] = asdict(payload.scheduler)
-    for data in (json.dumps(order).encode(), payload.serializer, payload.function):
-        send(control, MessageKind.GIVEN, data)
+    """Tell a process of the bare one to become a template: the function of this task, and what another load found.
+
+    Raises `OSError`.
+    """
+    order = {"code": payload.code, "folder": payload.folder, "scheduler": vars(payload.scheduler)}
+    order["generators"] = [*generators]
+    send_all(control, MessageKind.GIVEN, [json.dumps(order).encode(), payload.serializer, payload.function])
 
 
-def send_task(control: socket.socket, payload: Payload, door: str) -> None:
-    """Tell a process that was forked from a template what to call its function with. Raises `OSError`."""
+def send_task(control: socket.socket, payload: Payload, door: str, *, is_loaded: bool) -> None:
+    """Tell a process that was forked for this task what it is; where its function is loaded, not that again.
+
+    Raises `OSError`.
+    """
     arguments = [bytes(one) for one in payload.arguments if isinstance(one, bytes)]
-    head = {"task": payload.task_id.hex(), "door": door, "arguments": len(arguments)}
-    for data in (json.dumps(head).encode(), *arguments):
-        send(control, MessageKind.GIVEN, data)
+    head: dict[str, object] = {"task": payload.task_id.hex(), "door": door, "arguments": len(arguments)}
+    parts = arguments
+    if not is_loaded:
+        head |= {"code": payload.code, "folder": payload.folder, "scheduler": vars(payload.scheduler)}
+        head["followers"] = payload.may_have_followers
+        parts = [payload.serializer, payload.function, *arguments]
+    send_all(control, MessageKind.GIVEN, [json.dumps(head).encode(), *parts])
 
 
-def run_template(descriptors: Sequence[int]) -> NoReturn:
-    """Become the template whose socket is the only descriptor; never returns."""
+def prepare_bare() -> Become:
+    """Make the process that was forked from the runner the bare one; what is forked from it is told what to become."""
+    take_over_process(os.dup(1), os.dup(2))
+    return _run_told
+
+
+def _run_told(descriptors: Sequence[int]) -> NoReturn:
     try:
         control = socket.socket(fileno=descriptors[0])
-        order = json.loads(receive(control))
+        head = json.loads(receive(control))
         serializer, function = receive(control), receive(control)
-        scheduler = SchedulerAddress(**order["scheduler"])
-        take_over_process(os.dup(1), os.dup(2))
-        stand_apart(order["folder"], SECOND_TO_GO)
-        choose_transport(scheduler)
-        search_first(tuple(order["code"]))
-        loaded, renew = _load(serializer, function, order, control)
-        del serializer, function
-        serve_forks(control, lambda given: _run_task(loaded, renew, scheduler, given))
+        if "task" in head:
+            _run_task(head, (serializer, function), control, descriptors)
+        _run_template(head, (serializer, function), control)
     finally:
         os._exit(1)
+
+
+def _run_task(
+    head: Mapping[str, Any],
+    blobs: tuple[bytes, bytes],
+    control: socket.socket,
+    descriptors: Sequence[int],
+) -> NoReturn:
+    _, stdout, stderr = descriptors
+    payload = Payload(
+        *blobs,
+        tuple(receive(control) for _ in range(head["arguments"])),
+        bytes.fromhex(head["task"]),
+        SchedulerAddress(**head["scheduler"]),
+        code=tuple(head["code"]),
+        is_packed=True,
+        folder=head["folder"],
+        may_have_followers=head["followers"],
+    )
+    redirect(stdout, stderr)
+    run_payload(payload, TaskChannel(control, head["door"]))
+
+
+def _run_template(order: Mapping[str, Any], blobs: tuple[bytes, bytes], control: socket.socket) -> NoReturn:
+    scheduler = SchedulerAddress(**order["scheduler"])
+    stand_apart(order["folder"], SECOND_TO_GO)
+    choose_transport(scheduler)
+    search_first(tuple(order["code"]))
+    loaded, renew = _load(*blobs, order, control)
+    del blobs
+    serve_forks(control, lambda given: _run_loaded(loaded, renew, scheduler, given))
 
 
 def _load(
@@ -111,7 +153,7 @@ def _load(
     return loaded, renew
 
 
-def _run_task(
+def _run_loaded(
     loaded: LoadedFunction, renew: Callable[[], None], scheduler: SchedulerAddress, descriptors: Sequence[int]
 ) -> NoReturn:
     try:
