@@ -60,6 +60,10 @@ _LEFT_ALONE: Final = (io.BytesIO, io.StringIO, io.RawIOBase)  # in memory, or wi
 
 _Answer = tuple[ChildOutcome, "bytes | FileBytes"]
 
+OPEN_FILES: Final = "its open files"
+"""What the end of a task's process waits for, unless it says something else."""
+_exit_functions_before: Final = [0]
+"""How many there were when the process was taken over."""
 _frozen_globals: Final[list[dict[str, Any]]] = []
 """Of functions by value that no collection sees any more."""
 
@@ -147,11 +151,12 @@ def run_loaded(
 def _run(load: Callable[[], _Task], channel: TaskChannel) -> NoReturn:
     outcome, body = _answer(load, channel)
     flush()
-    channel.send(MessageKind.OUTCOME, _measured(outcome).encode())
+    told = MessageKind.OUTCOME, _measured(outcome).encode()
     if isinstance(body, FileBytes):
+        channel.send(*told)
         channel.send_file(body)
     else:
-        channel.send(MessageKind.BODY, body)
+        channel.send_all([told, (MessageKind.BODY, body)])
     del body  # the runner has it
     _end_program(lambda what: channel.send(MessageKind.CLOSING, what.encode()))
     os._exit(0)
@@ -184,6 +189,7 @@ def _leave_behind_what_is_the_runners() -> None:
     """Neither its finalizers nor its open files are ended by this process, and no page of them is copied."""
     for finalizer in list(getattr(weakref.finalize, "_registry", ())):
         finalizer.atexit = False
+    _exit_functions_before[0] = _exit_functions()
     gc.freeze()
 
 
@@ -226,14 +232,16 @@ def _end_program(tell: Callable[[str], None]) -> None:
     Python's own way there would tear down the runner's libraries in each task. `tell` hears what is waited for.
     https://docs.python.org/3/c-api/init.html#c.Py_FinalizeEx
     """
-    for name, end in (
+    told = OPEN_FILES
+    for waits_for, end in (
         (_threads_left(), getattr(threading, "_shutdown", None)),
         (_exit_functions_left(), getattr(atexit, "_run_exitfuncs", None)),
-        ("its open files", _end_objects),
+        (OPEN_FILES, _end_objects),
     ):
         with contextlib.suppress(BaseException):  # the answer is given
-            if name:
-                tell(name)
+            if waits_for not in ("", told):
+                told = waits_for
+                tell(told)
         with contextlib.suppress(BaseException):
             if end is not None:
                 end()
@@ -246,7 +254,12 @@ def _threads_left() -> str:
 
 
 def _exit_functions_left() -> str:
-    return "its atexit functions" if getattr(atexit, "_ncallbacks", lambda: 1)() else ""
+    return "its atexit functions" if _exit_functions() > _exit_functions_before[0] else ""
+
+
+def _exit_functions() -> int:
+    count: Callable[[], int] = getattr(atexit, "_ncallbacks", lambda: 0)
+    return count()
 
 
 def _end_objects() -> None:

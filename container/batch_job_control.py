@@ -49,7 +49,7 @@ class MessageKind(bytes, Enum):
     OUTCOME = b"o"  # task to runner: how it went
     BODY = b"b"  # task to runner: the serialized result or exception; the last but for those of its process's end
     FILE = b"f"  # task to runner: as BODY, which lies in the file whose descriptor comes along
-    CLOSING = b"c"  # task to runner: what its process now waits for before it ends
+    CLOSING = b"c"  # task to runner: what its process now waits for before it ends, if not for its files at once
     LOADED = b"l"  # task to runner: that its function took long to load, where others may have the same
     GIVEN = b"g"  # runner to a template or to a process forked from it, and the template's answer
 
@@ -190,9 +190,13 @@ class TaskChannel:
 
     def send(self, kind: MessageKind, data: bytes) -> None:
         """Send one message. Raises `PermissionError` in any other process than the owner."""
+        self.send_all([(kind, data)])
+
+    def send_all(self, messages: Sequence[tuple[MessageKind, bytes]]) -> None:
+        """Send messages one after the other. Raises as `send`."""
         if not self.is_ours:
             raise PermissionError("only the process that the runner started may answer for the task")
-        send(self._line.get(), kind, data)
+        send_all(self._line.get(), messages)
 
     def send_file(self, file: FileBytes) -> None:
         """Send the body as a file, which is closed here. Raises as `send`."""
@@ -209,12 +213,12 @@ class TaskChannel:
 
 def send(control: socket.socket, kind: MessageKind, data: bytes) -> None:
     """Send one message; blocks until the other side has taken it."""
-    send_all(control, kind, [data])
+    send_all(control, [(kind, data)])
 
 
-def send_all(control: socket.socket, kind: MessageKind, parts: Sequence[bytes]) -> None:
-    """Send messages of one kind, small ones with one call; blocks until the other side has taken them."""
-    pieces = [piece for data in parts for piece in (_LEAD.pack(kind.value, len(data)), data)]
+def send_all(control: socket.socket, messages: Sequence[tuple[MessageKind, bytes]]) -> None:
+    """Send messages, small ones with one call; blocks until the other side has taken them."""
+    pieces = [piece for kind, data in messages for piece in (_LEAD.pack(kind.value, len(data)), data)]
     if sum(map(len, pieces)) <= _CHUNK:
         control.sendall(b"".join(pieces))
         return

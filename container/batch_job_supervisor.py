@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from batch_job_child import RSS_UNIT, Payload, run_child
+from batch_job_child import OPEN_FILES, RSS_UNIT, Payload, run_child
 from batch_job_control import (
     ChildOutcome,
     DamagedMessage,
@@ -41,6 +41,7 @@ SHUTDOWN_S: Final = 5.0
 """For the task's process to end as a program does, with its threads and atexit functions, after its result is out."""
 
 _CHUNK: Final = 256 * 1024
+_ORPHAN_LOOK_S: Final = 0.05
 _GRACE_S: Final = 20.0  # for the task to end by itself; leaves the runner 10 s of AWS's 30
 _DOING: Final = {
     Phase.LOADING: "while the function and its arguments were loaded",
@@ -204,6 +205,7 @@ class Supervisor:
         self._templates = templates
         self._source: TaskSource | None = None
         """What the task's process was forked from, if that isn't the runner."""
+        self._is_orphan = False
         self._beat = beat
         self._guard = guard
         self._deadline = None if timeout_s is None else time.monotonic() + timeout_s
@@ -224,7 +226,7 @@ class Supervisor:
         self._damage = ""
         self._exit: Exit | None = None
         self._is_packed = False
-        self._closing = ""
+        self._closing = OPEN_FILES
         """What the process waits for before it ends, after its outcome."""
         self._resources = contextlib.ExitStack()
 
@@ -339,6 +341,9 @@ class Supervisor:
             _kill_group(self._pid)
 
     def _turn(self, timeout_s: float | None) -> None:
+        if self._is_orphan:
+            self._look_after_orphan()
+            timeout_s = 0.0 if self._exit else min(_ORPHAN_LOOK_S, _ORPHAN_LOOK_S if timeout_s is None else timeout_s)
         for key, _ in self._selector.select(timeout_s):
             if not any(one is key for one in self._selector.get_map().values()):
                 continue  # closed by another handler of this round
@@ -456,15 +461,27 @@ class Supervisor:
         return True
 
     def _take_end(self) -> bool:
-        """What the source says of the task's process; if it is gone, nobody can tell of that one: it is ended."""
+        """What the source says of the task's process, which goes on if that is gone itself."""
         assert self._source is not None
         try:
             self._note_exit(self._source.take_end())
         except OSError:
             self._source.lose()
-            _kill_group(self._pid)
-            self._note_exit(ProcessEnd(signal.SIGKILL, 0.0, 0))
+            self._is_orphan = True
         return False
+
+    def _look_after_orphan(self) -> None:
+        """A process whose parent has ended is ours, or of somebody who doesn't tell us how it ended."""
+        if self._guard.task is None:
+            return
+        try:
+            pid, status, usage = os.wait4(self._guard.task, os.WNOHANG)
+        except ChildProcessError:
+            if not Path(f"/proc/{self._guard.task}").exists():
+                self._note_exit(ProcessEnd(signal.SIGKILL, 0.0, 0))
+            return
+        if pid:
+            self._note_exit(ProcessEnd(status, usage.ru_utime + usage.ru_stime, usage.ru_maxrss))
 
     def _note_exit(self, end: ProcessEnd) -> None:
         self._guard.task = None

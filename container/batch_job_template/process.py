@@ -65,7 +65,7 @@ def send_order(control: socket.socket, payload: Payload, generators: Collection[
     """
     order = {"code": payload.code, "folder": payload.folder, "scheduler": vars(payload.scheduler)}
     order["generators"] = [*generators]
-    send_all(control, MessageKind.GIVEN, [json.dumps(order).encode(), payload.serializer, payload.function])
+    _give(control, json.dumps(order).encode(), payload.serializer, payload.function)
 
 
 def send_task(control: socket.socket, payload: Payload, door: str, *, is_loaded: bool) -> None:
@@ -80,7 +80,11 @@ def send_task(control: socket.socket, payload: Payload, door: str, *, is_loaded:
         head |= {"code": payload.code, "folder": payload.folder, "scheduler": vars(payload.scheduler)}
         head["followers"] = payload.may_have_followers
         parts = [payload.serializer, payload.function, *arguments]
-    send_all(control, MessageKind.GIVEN, [json.dumps(head).encode(), *parts])
+    _give(control, json.dumps(head).encode(), *parts)
+
+
+def _give(control: socket.socket, *parts: bytes) -> None:
+    send_all(control, [(MessageKind.GIVEN, part) for part in parts])
 
 
 def prepare_bare() -> Become:
