@@ -28,7 +28,7 @@ from provisioner.local.cluster import LocalCluster
 from tests.benchmarks.peers.growth import grow, growth_table
 from tests.benchmarks.peers.growth_plot import plot
 from tests.benchmarks.peers.measures import Bench, Figures, Measure, in_flight, latency, many, recovery, sharing
-from tests.benchmarks.peers.sides import JOB_PROGRAM, Side, Starter
+from tests.benchmarks.peers.sides import Side, Starter, job_program
 
 SHORT_S: Final = 0.1
 """Of the tasks that do something."""
@@ -48,9 +48,10 @@ def compare(arguments: argparse.Namespace, folder: Path) -> Table:
     """Every measure of every side, so many times."""
     table: Table = defaultdict(lambda: defaultdict(list))
     chosen = {name: one for name, one in measures(arguments).items() if name not in arguments.without}
+    sides = [Side(one) for one in arguments.sides]
     options: dict[str, Any] = {
         "vcpus": max(256, arguments.slots),
-        "program": JOB_PROGRAM,
+        "program": job_program(sides, is_fresh=arguments.fresh_jobs),
         "transport": arguments.transport,
         "max_finished_jobs": 1_000_000,  # all are counted
     }
@@ -58,7 +59,7 @@ def compare(arguments: argparse.Namespace, folder: Path) -> Table:
         starter = Starter(cluster, folder, arguments.slots, changes(arguments))
         starter.define_peers_job()
         for repetition in range(arguments.repeats):
-            for side in rotated([Side(one) for one in arguments.sides], repetition):
+            for side in rotated(sides, repetition):
                 with starter.running(side) as running:
                     for name, measure in chosen.items():
                         print(f"{repetition + 1}/{arguments.repeats} {side}: {name}", file=sys.stderr, flush=True)
@@ -149,6 +150,7 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--slots", type=int, default=100, help="jobs at once, of ours and of the peer")
     parser.add_argument("--sides", nargs="*", default=list(Side), choices=list(Side))
     parser.add_argument("--without", nargs="*", default=[], help="measures to leave out, like recovery, noops-50")
+    parser.add_argument("--fresh-jobs", action="store_true", help="no fork server, as on AWS; not for the peer")
     parser.add_argument("--pack", help="passed to ours: off, auto, or a number")
     parser.add_argument("--transport", default="ymq", choices=["ymq", "zmq"])
     parser.add_argument("--growth", type=int, nargs="*", help="measure the manager alone at these sizes, instead")

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -17,11 +17,16 @@ import psutil
 
 from engine.config.settings import EngineConfig
 from provisioner.local.cluster import LocalCluster
+from provisioner.local.options import RUNNER
 from tests.support.cluster.running_engine import PROGRAM, manager_config
 
 PEER_DEFINITION: Final = "peer"
 PEER_COMMAND: Final = ("task_id", "payload", "compressed", "s3_bucket", "s3_prefix", "s3_key")
 JOB_PROGRAM: Final = f"{Path(__file__).with_name('both_runners.py')}:main"
+FRESH_PROGRAM: Final = f"{Path(__file__).with_name('fresh_runner.py')}:main"
+"""Of ours: each job is a fresh process."""
+
+
 STOP_S: Final = 30.0
 
 
@@ -31,6 +36,11 @@ class Side(StrEnum):
     OURS = "ours"
     PEER = "peer"
     NATIVE = "native"
+
+
+def job_program(sides: Collection[Side], *, is_fresh: bool) -> str:
+    """What the local AWS's jobs run: beside the peer's they are forked from what has imported Scaler for it."""
+    return FRESH_PROGRAM if is_fresh else JOB_PROGRAM if Side.PEER in sides else RUNNER
 
 
 class RunningSide:

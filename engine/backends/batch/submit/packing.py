@@ -25,7 +25,7 @@ START_S: Final = 2.0
 """What a job costs before its first task: tasks that together take no longer are not spread over several waves."""
 UNMEASURED: Final = 8
 """Tasks of a function of which no duration is known yet."""
-PROCESS_S: Final = 0.03
+PROCESS_S: Final = 0.01
 """What a task costs in a running job beside its function."""
 DURATION_WEIGHT: Final = 0.2
 """Of the last duration in the average."""
