@@ -23,6 +23,8 @@ TARGET_S: Final = 60.0
 """How long a job should run."""
 START_S: Final = 2.0
 """What a job costs before its first task: tasks that together take no longer are not spread over several waves."""
+SHORTEST_S: Final = 0.5
+"""What more tasks than there are free slots are not spread thinner for: a job costs more than its tasks then."""
 UNMEASURED: Final = 8
 """Tasks of a function of which no duration is known yet."""
 PROCESS_S: Final = 0.01
@@ -161,8 +163,11 @@ class Packing:
             return self._setting
         seconds = self._durations.get((task.function, task.shape))
         waiting, slots = self._waiting(tasks), self._soon_free()
+        if waiting <= slots:
+            return 1
+        in_waves = min(waiting // (WAVES * slots), _by_duration(seconds))
         in_one_wave = min(-(-waiting // slots), _in_seconds(seconds, START_S))
-        return max(1, min(waiting // (WAVES * slots), _by_duration(seconds)), in_one_wave)
+        return max(1, in_waves, in_one_wave, min(waiting, _in_seconds(seconds, SHORTEST_S)))
 
     def _soon_free(self) -> int:
         """Slots of packed jobs are soon free again, so they count with the free ones."""
