@@ -226,9 +226,13 @@ class BatchAssembly:
     @cached_property
     def collector(self) -> Collector:
         """The collection window."""
-        call_later = asyncio.get_running_loop().call_later
-        launcher = self.launcher
-        return Collector(launch=launcher.launch, wait_s=launcher.wait_s, clock=self._clock, call_later=call_later)
+        return Collector(
+            launch=self.launcher.launch,
+            wait_s=self.launcher.wait_s,
+            is_idle=lambda: self.ledger.is_idle,
+            clock=self._clock,
+            call_later=asyncio.get_running_loop().call_later,
+        )
 
     # ---- track
 

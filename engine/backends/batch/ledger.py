@@ -49,6 +49,7 @@ class BatchStage(StrEnum):
 
 TERMINATED_KEPT: Final = 20_000
 """Ids of ended jobs, two MB at most: a job's end is told long before so many more are ended."""
+UNDER_WAY: Final = (BatchStage.LAUNCHING, BatchStage.IN_BATCH, BatchStage.FETCHING)
 CLOSED: Final = (BatchStage.FORGOTTEN, BatchStage.CANCELLED)
 _MAY_FOLLOW: Final[dict[BatchStage, frozenset[BatchStage]]] = {
     # FETCHING: its predecessor's job had failed; FORGOTTEN: its predecessor's job came to light and took its place
@@ -442,6 +443,11 @@ class Ledger:
         if work.wants_output:
             self.streaming.add(task)
         return task
+
+    @property
+    def is_idle(self) -> bool:
+        """No task has a job, or is being submitted, whose outcome is to come; some may be collecting."""
+        return not any(task.stage in UNDER_WAY for task in self.tasks.values())
 
     def add_submission(self, submission: Submission) -> None:
         """Enter a submission about to be sent; its tasks are LAUNCHING."""

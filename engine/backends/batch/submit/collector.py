@@ -1,7 +1,8 @@
 """Collection window: tasks of one resource shape that arrive together become one submission.
 
 A window starts with its first task. It closes when nothing more came for a moment, after half a second in any
-case, and at once at the size limits. While no submission could be sent (AWS throttles them, or as many as may be are
+case, and at once at the size limits. While nothing is under way what comes first goes at once: its result need not wait
+for a crowd that may follow. While no submission could be sent (AWS throttles them, or as many as may be are
 being sent) it stays open up to the size limits: what comes meanwhile travels in one. It waits up to a second for tasks
 that are known to follow: those whose objects are being read (on a busy machine they trickle in) and, while tasks wait
 for slots, those that refill what gets free. Else each of them would be a submission of its own.
@@ -50,6 +51,8 @@ class _Window:
     size: int = 0
     company: int = 0
     """As its last task said: nobody knows better what is to come."""
+    leads: bool = False
+    """It takes what is there in this turn of the event loop: one submission more, and the first result is there sooner."""
     timer: Timer | None = None
 
     def added_bytes(self, task: BatchTask) -> int:
@@ -60,6 +63,8 @@ class _Window:
 
     def closes_at(self) -> float:
         """When it closes if nothing more comes."""
+        if self.leads:
+            return self.opened_at
         quiet = QUIET_MANY_S if len(self.tasks) >= CROWD else QUIET_S
         return min(self.last_at + quiet, self.opened_at + LONGEST_S)
 
@@ -67,7 +72,7 @@ class _Window:
 class Collector:
     """Groups tasks into submissions and gives each to `launch`, when `wait_s` says that it would go at once.
 
-    `call_later` is the event loop's.
+    `is_idle` says that no task is between its window and its outcome. `call_later` is the event loop's.
     """
 
     def __init__(
@@ -75,11 +80,13 @@ class Collector:
         *,
         launch: Callable[[list[BatchTask]], None],
         wait_s: Callable[[], float],
+        is_idle: Callable[[], bool],
         clock: Clock,
         call_later: CallLater,
     ) -> None:
         self._launch = launch
         self._wait_s = wait_s
+        self._is_idle = is_idle
         self._clock = clock
         self._call_later = call_later
         self._windows: dict[ResourceShape, _Window] = {}
@@ -92,8 +99,9 @@ class Collector:
             self._close(task.shape)
             window = None
         if window is None:
-            window = self._windows[task.shape] = _Window(now, now)
-            self._arm(task.shape, window, QUIET_S)
+            window = _Window(now, now, leads=not self._windows and self._is_idle())
+            self._windows[task.shape] = window
+            self._arm(task.shape, window, 0.0 if window.leads else QUIET_S)
         self._put(window, task, now)
         if len(window.tasks) >= limits.ARRAY_SIZE_MAX or window.size >= LARGEST_BYTES:
             self._close(task.shape)
@@ -120,7 +128,7 @@ class Collector:
         remaining = max(window.closes_at() - self._clock(), self._wait_s())
         if remaining > 0.001:
             self._arm(shape, window, remaining)
-        elif not self._has_company(window):
+        elif not (window.leads or self._has_company(window)):
             self._arm(shape, window, min(COMPANY_POLL_S, window.opened_at + COMPANY_S - self._clock()))
         else:
             self._close(shape)

@@ -34,6 +34,8 @@ class Loop:
     launched: list[tuple[float, list[BatchTask]]] = field(default_factory=list)
     free_at: float = 0.0
     """When a submission can be sent again."""
+    idle: bool = False
+    """Nothing is under way, until something is launched."""
 
     def clock(self) -> float:
         return self.now
@@ -47,6 +49,7 @@ class Loop:
 
     def launch(self, records: list[BatchTask]) -> None:
         self.launched.append((self.now, records))
+        self.idle = False
 
     def pass_to(self, now: float) -> None:
         while due := [one for one in self.timers if one.at <= now and not one.cancelled]:
@@ -64,7 +67,45 @@ def record(shape: ResourceShape | None = None, *blobs: Blob, company: int = 0, f
 
 
 def collector(loop: Loop) -> Collector:
-    return Collector(launch=loop.launch, wait_s=loop.wait_s, clock=loop.clock, call_later=loop.call_later)
+    return Collector(
+        launch=loop.launch, wait_s=loop.wait_s, is_idle=lambda: loop.idle, clock=loop.clock, call_later=loop.call_later
+    )
+
+
+def sent(loop: Loop) -> list[tuple[float, int]]:
+    """When each submission went, and how many tasks it has."""
+    return [(round(at, 3), len(records)) for at, records in loop.launched]
+
+
+def test_what_comes_first_while_nothing_is_under_way_goes_at_once_and_what_follows_together() -> None:
+    loop = Loop(idle=True)
+    window = collector(loop)
+    window.add(record(company=10, following=40))
+    window.add(record(company=10, following=39))
+    for step in range(1, 40):
+        loop.pass_to(step * 0.01)
+        window.add(record())
+    loop.pass_to(2.0)
+    assert sent(loop) == [(0.0, 2), (0.49, 39)]
+
+
+def test_of_several_shapes_that_come_together_while_nothing_is_under_way_the_first_goes_at_once() -> None:
+    loop = Loop(idle=True)
+    window = collector(loop)
+    for vcpus in (1, 2, 3):
+        window.add(record(ResourceShape(vcpus=vcpus)))
+    loop.pass_to(1.0)
+    assert sent(loop) == [(0.0, 1), (0.025, 1), (0.025, 1)]
+
+
+def test_nothing_goes_at_once_while_no_submission_can_be_sent() -> None:
+    loop = Loop(idle=True, free_at=3.0)
+    window = collector(loop)
+    for step in range(5):
+        loop.pass_to(step * 0.1)
+        window.add(record())
+    loop.pass_to(5.0)
+    assert sent(loop) == [(3.0, 5)]
 
 
 def test_a_lone_task_waits_a_moment() -> None:
