@@ -1,6 +1,7 @@
 """Soak: minutes of mixed load under random faults, kills and restarts, from a seed. Exits 1 when something is broken.
 
     python -m tests.benchmarks.soak --minutes 20 --seed 1 --json soak.json
+    python -m tests.benchmarks.soak --minutes 20 --seed 2 --pack auto --slots 6
 
 One client after the other sends a round of tasks. While it waits, faults of the local AWS come and go, and in some
 rounds the manager is killed, or Scaler's scheduler or object storage is restarted, which forget what they had: what a
@@ -18,7 +19,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
@@ -65,6 +66,7 @@ FAULTS: Final = (
     "truncate-result:0.02",
     "start-failure:0.02",
     "oom:0.02",
+    "kill:0.02",
     HOST_LOST,
 )
 CLIENT: Final = """
@@ -139,9 +141,10 @@ class Round:
 
 
 class Soak:
-    """A cluster, the engine on it, and rounds; `folder` gets the logs."""
+    """A cluster, the engine on it, and rounds; `folder` gets the logs, `settings` are more of the manager's."""
 
-    def __init__(self, cluster: LocalCluster, folder: Path, seed: int) -> None:
+    def __init__(self, cluster: LocalCluster, folder: Path, seed: int, settings: Mapping[str, Any]) -> None:
+        self._settings = {"inline_limit": 2_000, **settings}
         self._cluster = cluster
         self._folder = folder
         self._rng = random.Random(seed)
@@ -173,7 +176,7 @@ class Soak:
 
     def _launch(self) -> Engine:
         self._lives.append(len(self.rounds))
-        config = EngineConfig(managers=(manager_config(self._cluster, max_concurrent_jobs=24, inline_limit=2_000),))
+        config = EngineConfig(managers=(manager_config(self._cluster, **self._settings),))
         return Engine(config, self._cluster.environment(), self._folder / f"engine-{len(self._lives)}.log")
 
     def _do_round(self, upset: Upset) -> Round:
@@ -326,12 +329,15 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=20.0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--slots", type=int, default=24, help="fewer make larger packs")
+    parser.add_argument("--pack", default="off", help="off, auto, or a number")
     parser.add_argument("--transport", default="ymq", choices=["ymq", "zmq"])
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="soak-"))
     print(f"seed {arguments.seed}, logs in {folder}", flush=True)
     with LocalCluster(state_dir=folder / "cluster", transport=arguments.transport) as cluster:
-        soak = Soak(cluster, folder, arguments.seed)
+        settings = {"max_concurrent_jobs": arguments.slots, "pack": arguments.pack}
+        soak = Soak(cluster, folder, arguments.seed, settings)
         try:
             soak.run(arguments.minutes * 60)
         finally:
