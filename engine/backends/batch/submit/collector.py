@@ -52,7 +52,7 @@ class _Window:
     company: int = 0
     """As its last task said: nobody knows better what is to come."""
     leads: bool = False
-    """It takes what is there in this turn of the event loop: one submission more, and the first result is there sooner."""
+    """It takes what is there in this turn of the event loop: one submission more, and a first result sooner."""
     timer: Timer | None = None
 
     def added_bytes(self, task: BatchTask) -> int:
