@@ -10,7 +10,6 @@ import importlib
 import io
 import os
 import pickle
-import platform
 import re
 import resource
 import signal
@@ -38,7 +37,7 @@ from batch_job_errors import (
     traceback_without_values,
 )
 from batch_job_memory import LARGE_BYTES, FileBytes, LargeBytes, Spool
-from batch_job_results import MAX_RESULT_BYTES, ResultStatus
+from batch_job_results import MAX_RESULT_BYTES, PYTHON_VERSION, ResultStatus
 from batch_job_scaler import SchedulerAddress, introduce_task
 from batch_job_template.generators import LoadReport, fingerprints
 
@@ -414,8 +413,7 @@ def _hint(error: BaseException) -> str:
     place = place_of(error)
     if place and not isinstance(error, ImportError):
         return f"the code at {place} raised it while it was imported or its objects were rebuilt"
-    version = platform.python_version()
-    return f"the client needs this container's Python ({version}) and the same versions of what it imports"
+    return f"the client needs this container's Python ({PYTHON_VERSION}) and the same versions of what it imports"
 
 
 def _notes(error: BaseException, channel: TaskChannel) -> list[str]:

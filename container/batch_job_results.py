@@ -16,6 +16,7 @@ import io
 import json
 import re
 import struct
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from enum import Enum
@@ -37,6 +38,8 @@ LONGEST_PLACE: Final = 200
 LONGEST_MESSAGE: Final = 1_000
 """Characters of the meta data's texts about an exception."""
 
+PYTHON_VERSION: Final = sys.version.split()[0].rstrip("+")
+"""As `platform.python_version` says it, whose import takes as long as a packed task."""
 MARKS_AFTER_S: Final = 2.0
 """Of a task that is over before nobody follows the log."""
 OUTPUT_KINDS: Final = {"o": (1, False), "O": (1, True), "e": (2, False), "E": (2, True)}

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import platform
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -55,6 +54,7 @@ from batch_job_results import (
     LONGEST_ERROR,
     LONGEST_MESSAGE,
     LONGEST_PLACE,
+    PYTHON_VERSION,
     SIGNED_BYTES,
     ResultMeta,
     ResultStatus,
@@ -409,7 +409,7 @@ class _Tasks:
             duration_s=ending.duration_s,
             cpu_s=ending.exit.cpu_s,
             peak_bytes=ending.exit.peak_bytes,
-            python=platform.python_version(),
+            python=PYTHON_VERSION,
             exit_code=ending.exit.code,
             signal=ending.exit.signal,
             runner_version=RUNNER_VERSION,

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import html
 import http.client
 import importlib.util
 import io
@@ -380,6 +379,8 @@ def _element(body: bytes, name: str) -> str:
 
 
 def _text(data: bytes) -> str:
+    import html  # late: few jobs list anything
+
     return html.unescape(data.decode(errors="replace"))
 
 

@@ -8,7 +8,6 @@ needs an address, as it would without this.
 from __future__ import annotations
 
 import contextlib
-import importlib.abc
 import importlib.machinery
 import os
 import sys
@@ -92,7 +91,7 @@ def _advertise_storage(module: Any) -> None:
     setattr(client, resolve, staticmethod(lambda scheduler, storage: storage))
 
 
-class _Finder(importlib.abc.MetaPathFinder):
+class _Finder:
     """Finds nothing itself: what others find is prepared after it was executed."""
 
     def __init__(self, prepare: Mapping[str, Callable[[types.ModuleType], None]]) -> None:
@@ -110,7 +109,7 @@ class _Finder(importlib.abc.MetaPathFinder):
         return spec
 
 
-class _Loader(importlib.abc.Loader):
+class _Loader:
     def __init__(self, loader: Any, prepare: Callable[[types.ModuleType], None]) -> None:
         self._loader = loader
         self._prepare = prepare

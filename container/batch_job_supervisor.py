@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import platform
 import selectors
 import signal
 import socket
@@ -34,6 +33,7 @@ from batch_job_control import (
 from batch_job_memory import FileBytes, memory_limit, oom_kills, was_out_of_memory
 from batch_job_protocol import MORE_MEMORY
 from batch_job_quoting import log
+from batch_job_results import PYTHON_VERSION
 from batch_job_template.forking import ProcessEnd
 from batch_job_template.templates import TaskSource, Templates
 
@@ -553,7 +553,7 @@ def _cause(ending: ProcessEnding) -> str:
     if end.signal == signal.SIGKILL:
         return "something sent it SIGKILL, most likely because it needed more memory than the job has"
     if end.signal in _CRASHES and phase is Phase.LOADING:
-        return f"most likely the client's Python isn't the container's ({platform.python_version()})"
+        return f"most likely the client's Python isn't the container's ({PYTHON_VERSION})"
     if end.signal in _CRASHES:
         return "native code crashed; a client whose Python or libraries differ from the container's is a usual cause"
     return "the function or a library that it uses sent that signal"

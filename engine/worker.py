@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 from engine.asked_capabilities import AskedCapabilities, MonitorStream, monitor_address
 from engine.assignments import Assignments
-from engine.config.settings import ManagerConfig
+from engine.config.settings import MOST_AHEAD, ManagerConfig
 from engine.errors import ClusterShutdown, SchedulerLost
 from engine.heartbeat import HeartbeatManager
 from engine.link_health import LinkHealth
@@ -41,8 +41,6 @@ WORKER_RECONNECT_S: Final = 1.0
 MARKER_ANSWER_S: Final = 5.0
 """A new connection whose marker is not answered within this is given up for another."""
 FAREWELL_TIMEOUT_S: Final = 5.0
-MOST_AHEAD: Final = 20_000
-"""Tasks that the scheduler may send ahead for the sake of packs: their ids take some 20 MB."""
 QUIET_S: Final = 5.0
 """Without an echo for this long, and for three heartbeats, the scheduler's link is told to be degraded."""
 
@@ -250,7 +248,7 @@ class AWSBatchWorker:
         self._last_contact = time.monotonic()
 
     def _connected(self, channel: SchedulerChannel) -> _Connection:
-        queue_size = max(self._config.task_queue_size, min(2 * self._tasks.slots, MOST_AHEAD))
+        queue_size = max(self._config.tasks_ahead, min(2 * self._tasks.slots, MOST_AHEAD))
         vitals = partial(self._vitals, queue_size)
         interval = self._config.heartbeat_interval_seconds
         heartbeat = HeartbeatManager(channel.heartbeat, vitals, interval, time.monotonic)

@@ -17,6 +17,8 @@ InlineLimit = int | Literal["auto"]
 SchedulingPriority = int | Literal["task"]
 Pack = int | Literal["auto", "off"]
 PACK_MAX: Final = 1_000
+MOST_AHEAD: Final = 20_000
+"""Tasks that the scheduler may send ahead for the sake of packs: their ids take some 20 MB."""
 """Tasks of one job."""
 GivenPrice = float | dict[str, float]
 """Of an hour: of a vCPU, or of each of these instance types."""
@@ -97,6 +99,15 @@ class ManagerConfig(msgspec.Struct, frozen=True, kw_only=True):
     budget: Budget | None = None
     show_errors: bool = False
     """Telemetry tells the messages of exceptions, which may hold values of tasks."""
+
+    @property
+    def tasks_ahead(self) -> int:
+        """Tasks that the scheduler may send ahead at the least: it takes the number of a worker's first heartbeat.
+
+        Then nobody knows yet how many tasks a job will run; packs are planned by how many wait.
+        """
+        most = {"off": 1, "auto": PACK_MAX}.get(str(self.pack)) or int(self.pack)
+        return max(self.task_queue_size, min(2 * self.max_concurrent_jobs * most, MOST_AHEAD))
 
 
 class EngineConfig(msgspec.Struct, frozen=True, kw_only=True):

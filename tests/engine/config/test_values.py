@@ -147,3 +147,9 @@ def test_telemetry_from_elsewhere_needs_keys() -> None:
 def test_telemetry_with_keys_listens_where_it_is_told() -> None:
     config = run({**REQUIRED, "telemetry": "tcp://0.0.0.0:27500", "telemetry_keys": "keys", "metrics_port": "9100"})
     assert (config.telemetry, config.telemetry_keys, config.metrics_port) == ("tcp://0.0.0.0:27500", "keys", 9100)
+
+
+@pytest.mark.parametrize(("pack", "ahead"), [("off", 1_000), ("auto", 20_000), ("50", 1_600), ("2", 1_000)])
+def test_the_scheduler_may_send_ahead_what_packs_are_planned_from(pack: str, ahead: int) -> None:
+    [manager] = run({**REQUIRED, "max_concurrent_jobs": "16", "pack": pack}).managers
+    assert manager.tasks_ahead == ahead

@@ -23,7 +23,7 @@ TARGET_S: Final = 60.0
 """How long a job should run."""
 START_S: Final = 2.0
 """What a job costs before its first task: tasks that together take no longer are not spread over several waves."""
-SHORTEST_S: Final = 0.5
+SHORTEST_S: Final = 1.0
 """What more tasks than there are free slots are not spread thinner for: a job costs more than its tasks then."""
 UNMEASURED: Final = 8
 """Tasks of a function of which no duration is known yet."""

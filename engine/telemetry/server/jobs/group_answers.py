@@ -82,4 +82,4 @@ def _groups_of(manager: Manager, by: GroupBy, at: float) -> list[JobGroup]:
 
 def may_hold_more(manager: Manager) -> bool:
     """True while the manager's own queue is full: the scheduler hands out no more, whatever it holds."""
-    return manager.registry.living >= manager.config.task_queue_size
+    return manager.registry.living >= manager.config.tasks_ahead
