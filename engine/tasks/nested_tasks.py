@@ -37,6 +37,8 @@ class NestedTasks:
         self._running_nested: dict[bytes, bytes] = {}
         """Nested tasks that hold a slot, each with its parent."""
         self._waiting: set[bytes] = set()
+        self._queued: dict[bytes, dict[bytes, TaskRecord]] = {}
+        """Nested tasks that wait for a slot, by parent and id, in the order of their arrival."""
         self._ranks: dict[bytes, int] = {}
         self._told_lending = self._told_bound = False
 
@@ -47,6 +49,7 @@ class NestedTasks:
         if parent is not None:
             rank = max(rank, self._ranks.get(parent, 0) + 1)
             self._open[parent] += 1
+            self._queued.setdefault(parent, {})[record.task_id] = record
             self._judge(parent)
         self._ranks[record.task_id] = rank
         return rank
@@ -65,8 +68,17 @@ class NestedTasks:
             self._running.discard(record.task_id)
             self._running_nested.pop(record.task_id, None)
         self._judge(record.task_id)
+        self._follow_queue(record)
         if record.state in _OVER and before not in _OVER:
             self._leave(record)
+
+    def first_of_waiting(self) -> TaskRecord | None:
+        """The queued task of a waiting parent that is the next of those; None: there is none.
+
+        Before it in the queue may stand tasks whose parent has gone. They borrow nothing: it must not wait for them.
+        """
+        queues = (self._queued[parent] for parent in self._waiting if parent in self._queued)
+        return max((next(iter(queue.values())) for queue in queues), key=self.rank, default=None)
 
     def lent(self, slots: int) -> int:
         """How many slots waiting parents lend at present."""
@@ -91,6 +103,17 @@ class NestedTasks:
             may = parent not in nested.values()
         self._tell(may, used, slots)
         return may
+
+    def _follow_queue(self, record: TaskRecord) -> None:
+        parent = nesting_task(record.task.client_id)
+        if parent is None:
+            return
+        if record.state is TaskState.QUEUED:
+            self._queued.setdefault(parent, {})[record.task_id] = record
+        elif parent in self._queued:
+            self._queued[parent].pop(record.task_id, None)
+            if not self._queued[parent]:
+                del self._queued[parent]
 
     def _leave(self, record: TaskRecord) -> None:
         self._ranks.pop(record.task_id, None)

@@ -324,8 +324,8 @@ class AWSHPCTaskManager:
 
     def start_queued(self) -> None:
         """Start what waits and may; call it whenever more may than before."""
-        while len(self._queue) and self._may_start():
-            record = self._records[self._queue.pop()]
+        while (record := self._next_to_start()) is not None:
+            self._queue.take(record.task_id)
             self._enter(record, TaskState.LOADING)
             self._loads[record.task_id] = self._steps.start(record, self._load(record))
 
@@ -346,18 +346,19 @@ class AWSHPCTaskManager:
     def _tasks_a_job(self) -> int:
         return 1 if self._opened is None else self._opened.tasks_a_job
 
-    def _may_start(self) -> bool:
-        unclaimed = self._backend.unclaimed_jobs
-        if unclaimed is None or not self._has_slot(self._slots_used + unclaimed * self._tasks_a_job):
-            return False
-        return self._accepting and self._loader.has_room and self._may_spend()
+    def _next_to_start(self) -> TaskRecord | None:
+        """The first in the queue that may start now."""
+        unclaimed = self._backend.unclaimed_jobs if len(self._queue) else None
+        if unclaimed is None or not (self._accepting and self._loader.has_room and self._may_spend()):
+            return None
+        first, used = self._records[self._queue.first()], self._slots_used + unclaimed * self._tasks_a_job
+        if used < self.slots or self._may_borrow(first, used):
+            return first
+        nested = self._nested.first_of_waiting()
+        return nested if nested is not None and self._may_borrow(nested, used) else None
 
-    def _has_slot(self, used: int) -> bool:
-        slots = self.slots
-        if used < slots:
-            return True
-        first = self._records[self._queue.first()]
-        return self._nested.may_borrow(first, used, slots, lambda: self._backend.bounds_jobs)
+    def _may_borrow(self, record: TaskRecord, used: int) -> bool:
+        return self._nested.may_borrow(record, used, self.slots, lambda: self._backend.bounds_jobs)
 
     async def _load(self, record: TaskRecord) -> None:
         try:

@@ -25,12 +25,11 @@ class TaskQueue:
         self._waiting.add(task_id)
         heapq.heappush(self._heap, (-priority, next(self._arrivals), task_id))
 
-    def pop(self) -> bytes:
-        """Remove and return the next task. Raises `IndexError` when none waits."""
-        task_id = self.first()
-        heapq.heappop(self._heap)
-        self._waiting.remove(task_id)
-        return task_id
+    def take(self, task_id: bytes) -> None:
+        """Remove a task that is to start: mostly the next one. Raises `IndexError` when none waits."""
+        if self.first() == task_id:
+            heapq.heappop(self._heap)
+        self._waiting.discard(task_id)
 
     def first(self) -> bytes:
         """Return the next task and leave it there. Raises `IndexError` when none waits."""

@@ -59,7 +59,7 @@ def test_a_worker_that_takes_leftovers_of_the_connection_before_for_its_own_is_f
     async def do_nothing(worker: AWSBatchWorker, channel: SchedulerChannel) -> None: ...
 
     monkeypatch.setattr(AWSBatchWorker, "_await_marker", do_nothing)
-    assert "was called 2 times" in str(run_story(1016).broken)
+    assert "was called 2 times" in str(run_story(1676).broken)
 
 
 def test_nested_tasks_that_only_borrow_what_is_beyond_the_slots_are_found_out(monkeypatch: pytest.MonkeyPatch) -> None:

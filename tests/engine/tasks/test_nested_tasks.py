@@ -45,6 +45,17 @@ async def test_a_parent_lends_one_slot_however_many_tasks_it_waits_for() -> None
     assert (before, bench.backend.names) == (["a", "a1"], ["a", "a1", "a2"])
 
 
+async def test_a_task_of_a_waiting_parent_passes_those_before_it_whose_parent_is_gone() -> None:
+    """They borrow nothing, and it must not stand behind them: its parent's pack moves only when it does."""
+    bench = Bench(slots=2)
+    bench.backend.bounds_jobs = True
+    await bench.arrive("a", "b")
+    await nest(bench, "b", "b1")
+    await nest(bench, "gone", "c1", "c2")
+    await nest(bench, "a", "a1")
+    assert bench.backend.names == ["a", "b", "b1", "c1", "a1"]
+
+
 async def test_a_parent_lends_its_slot_though_more_run_than_there_are_slots() -> None:
     """A successor that packs less attaches jobs past its slots; their tasks may stand behind the parent."""
     bench = Bench(slots=3)
