@@ -82,7 +82,7 @@ class ManagerConfig(msgspec.Struct, frozen=True, kw_only=True):
     io_threads: int = 1
     inline_limit: InlineLimit = "auto"
     """Characters of a payload that may travel inside SubmitJob; 0 sends everything through S3."""
-    pack: Pack = "off"
+    pack: Pack = "auto"
     """Tasks that one job runs one after the other; `auto`: by how many wait and how long they take."""
     template: Template = "on"
     """Whether a job with several tasks loads a function once that takes long to load; `off`: once a task."""

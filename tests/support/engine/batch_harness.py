@@ -154,6 +154,7 @@ def config(**changes: Any) -> ManagerConfig:
         "job_queue": QUEUE,
         "job_definition": DEFINITION,
         "s3_bucket": BUCKET,
+        "pack": "off",
         **changes,
     }
     return ManagerConfig(**values)

@@ -192,6 +192,7 @@ class Managed:
             job_queue="queue",
             job_definition="definition:1",
             s3_bucket="bucket",
+            pack="off",
         )
         self.registry = JobRegistry(self.name, self.ended_kept, self.clock)
         self.registry.default_demand = Demand(2.0, 4.0)

@@ -81,7 +81,7 @@ def test_a_full_queue_means_that_the_scheduler_may_hold_more(answers: GroupAnswe
         managed.tasks.submit(number)
         managed.clock.now += 2
         managed.tasks.end(number)
-    for number in range(100, 100 + managed.config.task_queue_size):
+    for number in range(100, 100 + managed.config.tasks_ahead):
         managed.tasks.arrive(number)
     [group] = ask(answers, GetGroups()).groups
     assert group.forecast is not None
