@@ -258,7 +258,10 @@ class Reconciler:
     def _note_failures(self, found: Mapping[bytes, FailedJob]) -> None:
         """Of tasks that we have submitted nothing is noted: they came before their failure could be known."""
         self._noted.set()
-        self._remember({task_id: job for task_id, job in found.items() if task_id not in self._failures})
+        known = self._failures
+        self._remember(
+            {one: job for one, job in found.items() if one not in known or known[one].submitted_at < job.submitted_at}
+        )
 
     def _remember(self, found: Mapping[bytes, FailedJob]) -> None:
         """None of these jobs is earlier than what was found before."""
@@ -334,15 +337,21 @@ class Reconciler:
                 self._adoption.add([submission])
 
     async def _add_ended(self, submission: Submission) -> None:
-        """What has a result can be claimed. Of the rest Batch knows which failed; the others had been delivered."""
+        """What has a result can be claimed. Of the rest Batch knows which failed; the others had been delivered.
+
+        A task that was sent again since has a later job: that tells how it ended, and whether it was called.
+        """
         submission_id = submission.submission_id
         left = (await self._scan.results(submission_id)).get(submission_id, LeftResults())
         segments = {one: submission.note_segment(one) for one in left.segments}
         told = ended_submission(submission_id, left.tasks, segments)
         if told.found:
             self._adoption.add([told])
-        rest = (task for task in submission.tasks if task.task_id not in told.found)
-        self._failures.update((task.task_id, FailedJob.of(submission, task)) for task in rest)
+        for task in submission.tasks:
+            known = self._failures.get(task.task_id)
+            job = FailedJob.of(submission, task)
+            if task.task_id not in told.found and (known is None or known.submitted_at <= job.submitted_at):
+                self._failures[task.task_id] = job
 
     # ---- jobs that failed without a result
 

@@ -42,7 +42,7 @@ from engine.aws.client import AwsClient
 from engine.aws.errors import AwsError, ErrorAction
 from engine.aws.object_store import Listed, ObjectStore
 from engine.backends.batch.ledger import BatchStage, BatchTask, Submission
-from engine.backends.batch.names import JobKind, StoreLayout, is_submission_id
+from engine.backends.batch.names import JobKind, StoreLayout, is_submission_id, submitted_at
 from engine.backends.batch.submit.ambiguous_submits import SURFACED
 from engine.backends.batch.submit.payload_router import route_of
 from engine.backends.batch.submit.request import read_pack, read_retries
@@ -83,12 +83,19 @@ class FailedJob:
     """Submission whose bundle tells a next engine, too, of which task it is; empty where the job's name does."""
     packed: tuple[Submission, BatchTask] | None = None
     """Of a packed job: what tells which of its tasks it may have called."""
+    created_at: float = 0.0
+    """When Batch took it, seconds since the epoch; 0.0: the submission's id tells when that was made."""
 
     @classmethod
     def of(cls, submission: Submission, task: BatchTask) -> FailedJob:
         """Job of a task, a child of an array or a packed one."""
         packed = (submission, task) if submission.is_packed else None
         return cls(submission.child_id(task), submission.submission_id, packed)
+
+    @property
+    def submitted_at(self) -> float:
+        """When it was submitted, seconds since the epoch: of several jobs of a task the latest counts."""
+        return self.created_at or submitted_at(self.bundle_of)
 
     @property
     def ids(self) -> tuple[str, str]:
@@ -215,7 +222,7 @@ class PredecessorScan:
         found: dict[bytes, FailedJob] = {}
         for one in sorted(failed, key=lambda one: one.job.created_at):
             if one.name.kind is JobKind.SINGLE:
-                found[bytes.fromhex(one.name.hex_id)] = FailedJob(one.job.job_id)
+                found[bytes.fromhex(one.name.hex_id)] = FailedJob(one.job.job_id, created_at=one.job.created_at)
             elif one.job.job_id in by_id:
                 submission = by_id[one.job.job_id]
                 found.update((task.task_id, FailedJob.of(submission, task)) for task in submission.tasks)
