@@ -1,11 +1,11 @@
 """Collection window: tasks of one resource shape that arrive together become one submission.
 
 A window starts with its first task. It closes when nothing more came for a moment, after half a second in any
-case, and at once at the size limits. While nothing is under way what comes first goes at once: its result need not wait
-for a crowd that may follow. While no submission could be sent (AWS throttles them, or as many as may be are
-being sent) it stays open up to the size limits: what comes meanwhile travels in one. It waits up to a second for tasks
-that are known to follow: those whose objects are being read (on a busy machine they trickle in) and, while tasks wait
-for slots, those that refill what gets free. Else each of them would be a submission of its own.
+case, and at once at the size limits. While nothing is under way it closes after that moment though more comes: what is
+first need not wait for the crowd that may follow. While no submission could be sent (AWS throttles them, or as many as
+may be are being sent) it stays open up to the size limits: what comes meanwhile travels in one. It waits up to a second
+for tasks that are known to follow: those whose objects are being read (on a busy machine they trickle in) and, while
+tasks wait for slots, those that refill what gets free. Else each of them would be a submission of its own.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class _Window:
     company: int = 0
     """As its last task said: nobody knows better what is to come."""
     leads: bool = False
-    """It takes what is there in this turn of the event loop: one submission more, and a first result sooner."""
+    """It takes what comes in a moment, whatever follows: one submission more, and a first result sooner."""
     timer: Timer | None = None
 
     def added_bytes(self, task: BatchTask) -> int:
@@ -64,7 +64,7 @@ class _Window:
     def closes_at(self) -> float:
         """When it closes if nothing more comes."""
         if self.leads:
-            return self.opened_at
+            return self.opened_at + QUIET_S
         quiet = QUIET_MANY_S if len(self.tasks) >= CROWD else QUIET_S
         return min(self.last_at + quiet, self.opened_at + LONGEST_S)
 
@@ -101,7 +101,7 @@ class Collector:
         if window is None:
             window = _Window(now, now, leads=not self._windows and self._is_idle())
             self._windows[task.shape] = window
-            self._arm(task.shape, window, 0.0 if window.leads else QUIET_S)
+            self._arm(task.shape, window, QUIET_S)
         self._put(window, task, now)
         if len(window.tasks) >= limits.ARRAY_SIZE_MAX or window.size >= LARGEST_BYTES:
             self._close(task.shape)

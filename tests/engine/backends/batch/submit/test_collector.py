@@ -77,7 +77,7 @@ def sent(loop: Loop) -> list[tuple[float, int]]:
     return [(round(at, 3), len(records)) for at, records in loop.launched]
 
 
-def test_what_comes_first_while_nothing_is_under_way_goes_at_once_and_what_follows_together() -> None:
+def test_what_comes_first_while_nothing_is_under_way_goes_in_a_moment_and_what_follows_together() -> None:
     loop = Loop(idle=True)
     window = collector(loop)
     window.add(record(company=10, following=40))
@@ -86,19 +86,19 @@ def test_what_comes_first_while_nothing_is_under_way_goes_at_once_and_what_follo
         loop.pass_to(step * 0.01)
         window.add(record())
     loop.pass_to(2.0)
-    assert sent(loop) == [(0.0, 2), (0.49, 39)]
+    assert sent(loop) == [(0.025, 4), (0.49, 37)]
 
 
-def test_of_several_shapes_that_come_together_while_nothing_is_under_way_the_first_goes_at_once() -> None:
+def test_several_shapes_that_come_together_while_nothing_is_under_way_go_in_a_moment() -> None:
     loop = Loop(idle=True)
     window = collector(loop)
     for vcpus in (1, 2, 3):
         window.add(record(ResourceShape(vcpus=vcpus)))
     loop.pass_to(1.0)
-    assert sent(loop) == [(0.0, 1), (0.025, 1), (0.025, 1)]
+    assert sent(loop) == [(0.025, 1)] * 3
 
 
-def test_nothing_goes_at_once_while_no_submission_can_be_sent() -> None:
+def test_nothing_leads_while_no_submission_can_be_sent() -> None:
     loop = Loop(idle=True, free_at=3.0)
     window = collector(loop)
     for step in range(5):
