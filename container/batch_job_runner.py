@@ -177,12 +177,12 @@ class _Tasks:
         """The names of the marks that were there when entries were announced; None: they may not be listed."""
         self._marked = range(0)
         """The places of these entries."""
-        self._own_folder = TaskFolder() if settings.is_packed else None
         self._memory_limit = memory_limit()
         if settings.is_packed and settings.attempt > 1:
             self._listed = store.names(results_prefix(settings.submission))
             found = filter(None, map(parse_segment, self._listed or ()))
             self._segments = {one: None for one in found if one.is_sealed(settings.submission, reader.secret)}
+        self._own_folder = TaskFolder() if settings.is_packed else None  # last: nobody closes what wasn't made
 
     def close(self) -> None:
         """Remove what was made for the tasks."""

@@ -379,7 +379,7 @@ def _element(body: bytes, name: str) -> str:
 
 
 def _text(data: bytes) -> str:
-    import html  # late: few jobs list anything
+    import html  # late: a single job lists nothing
 
     return html.unescape(data.decode(errors="replace"))
 

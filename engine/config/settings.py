@@ -17,9 +17,9 @@ InlineLimit = int | Literal["auto"]
 SchedulingPriority = int | Literal["task"]
 Pack = int | Literal["auto", "off"]
 PACK_MAX: Final = 1_000
+"""Tasks of one job."""
 MOST_AHEAD: Final = 20_000
 """Tasks that the scheduler may send ahead for the sake of packs: their ids take some 20 MB."""
-"""Tasks of one job."""
 GivenPrice = float | dict[str, float]
 """Of an hour: of a vCPU, or of each of these instance types."""
 OnExit = Literal["drain", "detach", "terminate"]
@@ -106,7 +106,7 @@ class ManagerConfig(msgspec.Struct, frozen=True, kw_only=True):
 
         Then nobody knows yet how many tasks a job will run; packs are planned by how many wait.
         """
-        most = {"off": 1, "auto": PACK_MAX}.get(str(self.pack)) or int(self.pack)
+        most = self.pack if isinstance(self.pack, int) else {"off": 1, "auto": PACK_MAX}[self.pack]
         return max(self.task_queue_size, min(2 * self.max_concurrent_jobs * most, MOST_AHEAD))
 
 

@@ -258,10 +258,12 @@ class Reconciler:
     def _note_failures(self, found: Mapping[bytes, FailedJob]) -> None:
         """Of tasks that we have submitted nothing is noted: they came before their failure could be known."""
         self._noted.set()
-        known = self._failures
-        self._remember(
-            {one: job for one, job in found.items() if one not in known or known[one].submitted_at < job.submitted_at}
-        )
+        self._remember({task_id: job for task_id, job in found.items() if self._is_latest(task_id, job)})
+
+    def _is_latest(self, task_id: bytes, job: FailedJob) -> bool:
+        """No job of the task is known that is as late: of several the latest tells how the task ended."""
+        known = self._failures.get(task_id)
+        return known is None or known.submitted_at < job.submitted_at
 
     def _remember(self, found: Mapping[bytes, FailedJob]) -> None:
         """None of these jobs is earlier than what was found before."""
@@ -337,10 +339,7 @@ class Reconciler:
                 self._adoption.add([submission])
 
     async def _add_ended(self, submission: Submission) -> None:
-        """What has a result can be claimed. Of the rest Batch knows which failed; the others had been delivered.
-
-        A task that was sent again since has a later job: that tells how it ended, and whether it was called.
-        """
+        """What has a result can be claimed. Of the rest Batch knows which failed; the others had been delivered."""
         submission_id = submission.submission_id
         left = (await self._scan.results(submission_id)).get(submission_id, LeftResults())
         segments = {one: submission.note_segment(one) for one in left.segments}
@@ -348,9 +347,8 @@ class Reconciler:
         if told.found:
             self._adoption.add([told])
         for task in submission.tasks:
-            known = self._failures.get(task.task_id)
             job = FailedJob.of(submission, task)
-            if task.task_id not in told.found and (known is None or known.submitted_at <= job.submitted_at):
+            if task.task_id not in told.found and self._is_latest(task.task_id, job):
                 self._failures[task.task_id] = job
 
     # ---- jobs that failed without a result

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
 from engine.aws.batch_jobs import LISTED_WITHIN_S, BatchJob
 from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
 from engine.backends.batch.names import StoreLayout
@@ -159,6 +161,20 @@ async def test_a_long_scan_of_failures_holds_no_task_back_but_those_that_it_foun
     takeover.come(2)
     await takeover.settled()
     assert takeover.failed == {known: "host lost", late: "killed"}
+
+
+@pytest.mark.parametrize("order", ["JK", "KJ"])
+async def test_of_two_failed_jobs_of_a_task_the_later_one_counts_in_whatever_order_they_are_found(order: str) -> None:
+    task_id, created_at = bytes([1]) * 16, {"J": 100.0, "K": 200.0}
+    takeover = Reconciliation({"J": job("ended by us"), "K": job("out of memory")})
+    takeover.more.set()
+    takeover.reconciler.prepare({}, last_act_s=0.0)
+    for name in order:
+        takeover.reconciler._note_failures({task_id: FailedJob(name, created_at=created_at[name])})
+    await takeover.reconciler.run()
+    takeover.come(1)
+    await takeover.settled()
+    assert takeover.failed == {task_id: "out of memory"}
 
 
 async def test_results_whose_job_may_not_be_listed_yet_are_kept_until_the_newest_were_looked_for() -> None:
