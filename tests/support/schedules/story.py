@@ -17,6 +17,7 @@ from engine.aws.errors import AwsError
 from engine.config.settings import Pack
 from engine.errors import StartupError
 from engine.messages import TaskArrived
+from engine.tasks.nested_tasks import most_lent
 from tests.support.schedules.aws_model import JOB_MIB, Batch, Bucket, Fate, ModelSession, Troubles
 from tests.support.schedules.model_engine import ModelEngine, note_task
 from tests.support.schedules.scaler_model import CLIENT, Held, ModelStorage, Scheduler
@@ -439,8 +440,8 @@ class _World:
             broken.append(f"left in S3: {self._left()}")
         # what a predecessor's job was at when its hosts were lost is sent again at once, whatever runs meanwhile
         allowed = self._plan.slots * (2 if self._plan.is_retrying and self._plan.kills else 1)
-        # a job that is decided on while a task lends its slot may be asked for when that goes on
-        allowed += bool(self._plan.nested) and self._plan.pack != "off"
+        # jobs that are decided on while tasks lend their slots may be asked for when those go on, all at once
+        allowed += min(len(self._nested), most_lent(self._plan.slots)) if self._plan.pack != "off" else 0
         if self._batch.most_living > allowed:
             broken.append(f"{self._batch.most_living} jobs lived at once, {allowed} allowed")
 
