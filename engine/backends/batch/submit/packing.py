@@ -142,6 +142,8 @@ class Packing:
     def within_room(self, tasks: Sequence[BatchTask]) -> tuple[Plan, list[BatchTask]]:
         """Plan as many of the tasks as there is room for; the others stay."""
         free = self.free_jobs()
+        if free <= 0:  # asked for again and again while all jobs are under way
+            return [], list(tasks)
         planned: Plan = []
         staying: list[BatchTask] = []
         for pack, group in self.plan(tasks):
