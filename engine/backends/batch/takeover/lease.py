@@ -225,9 +225,11 @@ class Lease:
         """Decide what a renewal that failed means."""
         if error.action is ErrorAction.REFRESH_CREDENTIALS:
             self._client.pause(error)  # often the only call of an idle manager
-        elif error.forbidden and self._may_pass():
+        elif error.action is ErrorAction.RETRY_LATER:
+            return
+        elif self._may_pass():
             self._client.pauses.begin(self, describe_refusal(error))
-        elif error.action is not ErrorAction.RETRY_LATER:
+        else:
             self._lose(f"the lease can't be renewed ({error})")
 
     def _may_pass(self) -> bool:

@@ -199,12 +199,13 @@ async def test_an_object_that_was_deleted_by_hand_is_written_again(managers: Man
     assert lease.held
 
 
-async def test_a_refusal_for_a_moment_pauses(managers: Managers, aws: LocalAWS) -> None:
+@pytest.mark.parametrize("status", [403, 400, 404])
+async def test_a_refusal_for_a_moment_pauses(managers: Managers, aws: LocalAWS, status: int) -> None:
     lease = managers.lease()
     told: list[str] = []
     managers.client.pauses.on_paused, managers.client.pauses.on_resumed = told.append, lambda: told.append("resumed")
     await lease.acquire()
-    aws.fault("error:PutObject:403:x3")
+    aws.fault(f"error:PutObject:{status}:x3")
     await kept(lease, Naps(managers.clock, 3.0, 10.0, 10.0, 10.0))
     assert managers.lost == []
     assert lease.held
