@@ -156,9 +156,13 @@ class Packing:
             staying += group[len(going) :]
         return planned, staying
 
+    def jobs_under_way(self) -> int:
+        """Jobs that count against the limit, a predecessor's unclaimed ones among them."""
+        return self._unclaimed() + len(_jobs_of(self._ledger.tasks.values()))
+
     def free_jobs(self) -> int:
         """Jobs that may be submitted at present."""
-        return self._jobs - self._unclaimed() - len(_jobs_of(self._ledger.tasks.values()))
+        return self._jobs - self.jobs_under_way()
 
     def _pack(self, task: BatchTask, crowd: _Crowd) -> int:
         if self._ended[task.function] >= ENDS_BORNE or self._definition() in self._refused:

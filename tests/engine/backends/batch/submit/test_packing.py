@@ -139,9 +139,9 @@ def test_a_job_takes_room_until_its_last_task_has_ended() -> None:
     submission = packed.run(8, 4)
     for task in submission.tasks[:7]:
         task.break_off()
-    assert packed.packing.free_jobs() == 1
+    assert (packed.packing.free_jobs(), packed.packing.jobs_under_way()) == (1, 1)
     submission.tasks[7].break_off()
-    assert packed.packing.free_jobs() == 2
+    assert (packed.packing.free_jobs(), packed.packing.jobs_under_way()) == (2, 0)
 
 
 def test_what_is_sent_again_takes_no_room_by_its_former_job() -> None:
