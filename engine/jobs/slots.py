@@ -1,4 +1,4 @@
-"""Numbers of slots, by which people see what ran beside what: each job under way has one, for all tasks that it runs."""
+"""Numbers of slots, by which people see what ran beside what: each job under way has one, for all of its tasks."""
 
 from __future__ import annotations
 
