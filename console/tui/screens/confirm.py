@@ -68,10 +68,10 @@ def _effect(states: Counter[JobState], state: ConsoleState) -> str:
     has_packs = any(manager.counts.get(JobState.PENDING) for manager in state.shown_managers)
     parts = (
         f"the work of {at_work} under way is lost" if at_work else "",
-        "tasks behind it in its job are sent again" if at_work == 1 and has_packs else "",
-        "tasks behind them in their jobs are sent again" if at_work > 1 and has_packs else "",
         f"{rest} will never start" if rest else "",
         "its client sees it as failed" if at_work + rest == 1 else "clients see them as failed",
+        "tasks behind it in its job are sent again" if at_work == 1 and has_packs else "",
+        "tasks behind them in their jobs are sent again" if at_work > 1 and has_packs else "",
     )
     return "; ".join(filter(None, parts))
 
