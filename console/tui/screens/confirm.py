@@ -82,7 +82,7 @@ def _calls(states: Counter[JobState], glyphs: Glyphs) -> str:
     marks = states[JobState.PENDING]  # behind others in a packed job, which goes on
     counted = (("CancelJob", cancels), ("TerminateJob", terminates), ("PutObject (a mark in S3)", marks))
     calls = [(name, n) for name, n in counted if n]
-    return ", ".join(f"{name} {glyphs.times} {n} at most" for name, n in calls) or "no call"
+    return " and ".join(f"{name} {glyphs.times} {n} at most" for name, n in calls) or "no call"
 
 
 def _moved(state: ConsoleState) -> str:
