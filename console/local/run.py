@@ -246,7 +246,7 @@ def exit_code(end: SessionEnd) -> int:
         return end.client_code if end.client_code > 0 else 1
     if end.engine_code > 0:
         say(f"the worker manager ended with exit code {end.engine_code}; it says why above")
-    if end.engine_code < 0:
+    if end.engine_code < 0 and not end.stopped:
         say(f"the worker manager was killed by {signal.Signals(-end.engine_code).name}")
     if end.engine_code != 0:
         return 1

@@ -11,7 +11,7 @@ import asyncio
 import signal
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from console.processes.children import end_child, ends_within, signal_child, signal_group, start_child
@@ -39,6 +39,8 @@ class SessionEnd:
     client_code: int | None = None
     client_output: bytes = b""
     client_interrupted: bool = False
+    stopped: bool = False
+    """A second signal, or the console, had it stop now: that its engine was killed is no news."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +80,7 @@ class LocalSession:
         self._grace = client_grace_seconds
         self._engine: Process | None = None
         self._client: Process | None = None
-        self._draining = False
+        self._draining = self._stopping = False
 
     async def run(self) -> SessionEnd:
         """Run both. Returns when both have ended; leaves no process behind, whatever is raised."""
@@ -87,8 +89,10 @@ class LocalSession:
             self._engine = await start_child(self._engine_program.command, self._engine_program.environ)
             self._voice.started()
             if self._client_program is None:
-                return SessionEnd(await self._engine_end(self._engine))
-            return await self._run_with_client(self._engine, self._client_program)
+                end = SessionEnd(await self._engine_end(self._engine))
+            else:
+                end = await self._run_with_client(self._engine, self._client_program)
+            return replace(end, stopped=self._stopping)
         finally:
             self._kill()
 
@@ -125,12 +129,12 @@ class LocalSession:
         loop = asyncio.get_running_loop()
         for number in _DRAINING:
             loop.add_signal_handler(number, self._interrupt)
-        loop.add_signal_handler(signal.SIGHUP, self._kill)
+        loop.add_signal_handler(signal.SIGHUP, self._stop)
 
     def _interrupt(self) -> None:
         if self._draining:
             self._voice.say("stopping now")
-            self._kill()
+            self._stop()
             return
         self._voice.say("draining: what runs may finish; Ctrl-C again stops now")
         self._drain()
@@ -139,6 +143,10 @@ class LocalSession:
         self._draining = True
         if self._engine is not None and self._engine.returncode is None:
             signal_child(self._engine, signal.SIGTERM)
+
+    def _stop(self) -> None:
+        self._stopping = True
+        self._kill()
 
     def _kill(self) -> None:
         for child in (self._client, self._engine):

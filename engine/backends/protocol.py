@@ -167,6 +167,10 @@ class HPCBackend(Protocol):
     def bounds_jobs(self) -> bool:
         """Whether it holds back what has no room for its job: then more tasks than jobs may be handed to it."""
 
+    @property
+    def jobs_under_way(self) -> int:
+        """Jobs of its tasks, those that are being submitted among them, and a predecessor's unclaimed ones."""
+
     def expect(self, jobs: int, queued: int) -> None:
         """Say that `jobs` may be under way, and that `queued` tasks wait for a slot."""
 

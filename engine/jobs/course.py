@@ -16,9 +16,16 @@ Times = tuple[float, ...]
 
 
 def next_times(times: Times, state: JobState, at: float, took_s: float | None = None) -> Times:
-    """Times of a task that entered `state` at `at`. `took_s`: how long its function ran, of one that has ended."""
+    """Times of a task that entered `state` at `at`. `took_s`: how long its function ran, of one that has ended.
+
+    Behind others in its job (PENDING) it has yet to get the slot: that is theirs.
+    """
+    if not times and state in ENDED:
+        return (at - took_s, at - took_s) if took_s else ()
     if not times:
-        return () if state is JobState.QUEUED or state in ENDED else next_times((at,), state, at)
+        return () if state in (JobState.QUEUED, JobState.PENDING) else next_times((at,), state, at)
+    if state is JobState.PENDING and len(times) == 1:
+        return ()
     if state is JobState.RUNNING:
         return times if _runs(times) else _bounded((*times, at))
     if state in _WAITS:

@@ -101,6 +101,11 @@ class JobEntry:
         return self.function, array, self.client, cause_of(self._shown_reason, self.signature)
 
     @property
+    def job_id(self) -> str:
+        """Batch's id of the job that runs it, `parent:child` of an array's; empty before it has one."""
+        return self._placement.job_of(self._index) if self._placement is not None else ""
+
+    @property
     def signature(self) -> str:
         """Signature of what made it fail, or be tried again; empty without one."""
         cause = self._cause or self._observation.cause
@@ -262,7 +267,7 @@ class JobEntry:
             raw_bytes=raw_bytes,
             wire_bytes=wire_bytes,
             attempt=attempt,
-            job_id=placed.job_of(self._index) if placed else "",
+            job_id=self.job_id,
             array_size=placed.children if placed and placed.is_array else 0,
             reason=self._shown_reason,
             exit_code=observed.exit_code,

@@ -345,7 +345,7 @@ class JobRegistry:
         if state in ENDED:
             self._slots.release(task_id)
         elif state is not JobState.QUEUED:
-            entry.slot = self._slots.take(task_id)
+            entry.slot = self._slots.take(task_id, entry.job_id or entry.hex_id)
         if before is not None:
             self.counts[before] -= 1
         self.counts[state] += 1

@@ -176,7 +176,7 @@ class Tables:
 
     @property
     def slots_used(self) -> int:
-        """Children that count against `max_concurrent_jobs`."""
+        """Tasks that count against `slots`."""
         return sum(each.tasks.slots_used for each in self._tables)
 
     @property

@@ -110,6 +110,13 @@ class AWSHPCTaskManager:
         return self._max_concurrent_jobs
 
     @property
+    def jobs_under_way(self) -> int:
+        """Jobs that count against `max_concurrent_jobs`; where each task gets one, before it is submitted, too."""
+        if self._opened is None or not self._opened.bounds_jobs:
+            return self.slots_used
+        return self._opened.jobs_under_way
+
+    @property
     def slots(self) -> int:
         """Tasks that may be under way at once: with packing a job runs several, one after the other."""
         return self._max_concurrent_jobs * self._tasks_a_job

@@ -27,8 +27,9 @@ from engine.backends.batch.submit.packing import PROCESS_S
 from engine.config.settings import Pack
 from tests.benchmarks.peers.growth import Growth, Size, row
 from tests.benchmarks.peers.growth_plot import plot
-from tests.support.schedules import aws_model
-from tests.support.schedules.aws_model import Batch, Fate, ModelSession
+from tests.support.schedules import batch_model
+from tests.support.schedules.batch_model import Batch, Fate
+from tests.support.schedules.session_model import ModelSession
 from tests.support.schedules.story import Plan, Story, run_plan
 
 ARRIVALS_A_SECOND = 1_000.0
@@ -87,7 +88,7 @@ def _quick_models() -> Iterator[None]:
             known[id(frame)] = (frame, task_ids(frame))
         return known[id(frame)][1]
 
-    with patch.object(aws_model, "task_ids", known_ids), patch.object(Batch, "_is_living", lambda *_: False):
+    with patch.object(batch_model, "task_ids", known_ids), patch.object(Batch, "_is_living", lambda *_: False):
         yield
 
 

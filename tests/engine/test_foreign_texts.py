@@ -13,7 +13,8 @@ from engine.model import Outcome
 from engine.tasks.task_manager import AWSHPCTaskManager
 from tests.support.engine.aws_answers import refused
 from tests.support.engine.hostile_texts import HOSTILE, faults_of
-from tests.support.schedules.aws_model import Batch, ModelSession
+from tests.support.schedules.batch_model import Batch
+from tests.support.schedules.session_model import ModelSession
 from tests.support.schedules.story import run_story
 
 OPERATIONS = (

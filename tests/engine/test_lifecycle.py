@@ -6,7 +6,8 @@ import random
 
 import pytest
 
-from tests.support.schedules.aws_model import DAY_S, Bucket, Fate
+from tests.support.schedules.batch_model import Fate
+from tests.support.schedules.bucket_model import DAY_S, Bucket
 from tests.support.schedules.story import Plan, run_plan
 
 SPEED = 48.0

@@ -110,7 +110,7 @@ def _facts(manager: ManagerView, now: float) -> list[tuple[str, str]]:
     facts = [
         *_light_facts(manager.health, now),
         ("manager", f"{called}, queue {manager.queue}, definition {manager.definition}, {manager.region}"),
-        ("slots", f"{count(manager.slots_used)} of {count(manager.slots)}"),
+        ("slots", f"{count(manager.slots_used)} of {count(manager.slots)}{_packs(manager)}"),
     ]
     if manager.usage is not None:
         facts.append(("cost", describe_usage(manager.usage, manager.remaining)))
@@ -128,8 +128,15 @@ def _facts(manager: ManagerView, now: float) -> list[tuple[str, str]]:
         facts.append(("paused", manager.paused))
     if manager.draining:
         oldest = "" if manager.oldest_at is None else f", oldest {span(now - manager.oldest_at)}"
-        facts.append(("draining", f"{count(manager.slots_used)} left{oldest}; nothing more is submitted"))
+        facts.append(("draining", f"{count(manager.tasks_left)} left{oldest}; nothing more is submitted"))
     return facts
+
+
+def _packs(manager: ManagerView) -> str:
+    from engine.telemetry.schema.messages import QuotaId
+
+    note = next((each.note for each in manager.quotas if each.id == QuotaId.CONCURRENCY), "")
+    return f", {note}" if note else ""
 
 
 def _light_facts(light: Light, now: float) -> list[tuple[str, str]]:

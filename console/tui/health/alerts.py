@@ -100,7 +100,7 @@ def count_stuck(views: Iterable[ManagerView], own: int | None) -> int | None:
 def describe_drain(view: ManagerView, now: float) -> str:
     """Progress of a drain: `draining: 64 left, oldest 3m02s`."""
     oldest = "" if view.oldest_at is None else f", oldest {format.span(now - view.oldest_at)}"
-    return f"draining: {format.count(view.slots_used)} left{oldest}"
+    return f"draining: {format.count(view.tasks_left)} left{oldest}"
 
 
 def _of_light(view: ManagerView, now: float, state: LightState) -> Iterator[Alert]:

@@ -3,18 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
 
-from engine.telemetry.schema.messages import JobState, LightState, Link, LinkId, ManagerView
-
-WITH_BATCH: Final = (
-    JobState.SUBMITTED,
-    JobState.PENDING,
-    JobState.RUNNABLE,
-    JobState.STARTING,
-    JobState.RUNNING,
-)
-"""States that are AWS Batch's word."""
+from engine.telemetry.schema.messages import WITH_BATCH, LightState, Link, LinkId, ManagerView
 
 
 def states_age(managers: Iterable[ManagerView], now: float) -> float | None:

@@ -314,6 +314,6 @@ def bar_state(state: ConsoleState, trail: tuple[str, ...], now: float) -> BarSta
 def _note(state: ConsoleState) -> str:
     if state.frozen_at is not None:
         return f"FROZEN {format.clock(state.frozen_at)}"
-    left = [manager.slots_used for manager in state.shown_managers if manager.draining]
+    left = [manager.tasks_left for manager in state.shown_managers if manager.draining]
     own = f"DRAINING {format.count(sum(left))} left" if left else ""
     return "  ".join(filter(None, (own, state.elsewhere)))

@@ -9,14 +9,13 @@ from typing import Final
 from console import format
 from console.foreign_text import clean
 from console.tui.drawing.glyphs import LOOKS, Glyphs
-from console.tui.health.freshness import WITH_BATCH
 from console.tui.screens.dialog import GLUE, Dialog, Option, facts
 from console.tui.state import ConsoleState
-from engine.telemetry.schema.messages import JobRow, JobState
+from engine.telemetry.schema.messages import WITH_BATCH, JobRow, JobState
 
 TYPED_ABOVE: Final = 10
 NAMES: Final = 8
-WAITING: Final = frozenset({JobState.SUBMITTED, JobState.PENDING, JobState.RUNNABLE})
+WAITING: Final = frozenset({JobState.SUBMITTED, JobState.RUNNABLE})
 
 
 def confirm_cancel(rows: Sequence[JobRow], state: ConsoleState) -> Dialog[bool]:
@@ -44,7 +43,7 @@ def cancel_lines(rows: Sequence[JobRow], state: ConsoleState) -> list[str]:
         "manager": clean(managers),
         "states": signs,
         "jobs": _names(rows, state.glyphs),
-        "effect": _effect(states),
+        "effect": _effect(states, state),
         "API": _calls(states, state.glyphs),
         "changed": _moved(state),
         "left alone": f"{hidden} marked that the filter hides" if (hidden := state.view.hidden_marks) else "",
@@ -63,13 +62,16 @@ def _names(rows: Sequence[JobRow], glyphs: Glyphs) -> str:
     return ", ".join(names) + (f" {glyphs.ellipsis} and {rest} more" if rest else "")
 
 
-def _effect(states: Counter[JobState]) -> str:
+def _effect(states: Counter[JobState], state: ConsoleState) -> str:
     at_work = states[JobState.RUNNING] + states[JobState.STARTING]
     rest = sum(states.values()) - at_work
+    has_packs = any(manager.counts.get(JobState.PENDING) for manager in state.shown_managers)
     parts = (
         f"the work of {at_work} under way is lost" if at_work else "",
         f"{rest} will never start" if rest else "",
         "its client sees it as failed" if at_work + rest == 1 else "clients see them as failed",
+        "tasks behind it in its job are sent again" if at_work == 1 and has_packs else "",
+        "tasks behind them in their jobs are sent again" if at_work > 1 and has_packs else "",
     )
     return "; ".join(filter(None, parts))
 
@@ -77,7 +79,9 @@ def _effect(states: Counter[JobState]) -> str:
 def _calls(states: Counter[JobState], glyphs: Glyphs) -> str:
     cancels = sum(states[state] for state in WAITING)
     terminates = states[JobState.STARTING] + states[JobState.RUNNING] + states[JobState.UNKNOWN]
-    calls = [(name, n) for name, n in (("CancelJob", cancels), ("TerminateJob", terminates)) if n]
+    marks = states[JobState.PENDING]  # behind others in a packed job, which goes on
+    counted = (("CancelJob", cancels), ("TerminateJob", terminates), ("PutObject (a mark in S3)", marks))
+    calls = [(name, n) for name, n in counted if n]
     return " and ".join(f"{name} {glyphs.times} {n} at most" for name, n in calls) or "no call"
 
 

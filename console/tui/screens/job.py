@@ -13,7 +13,7 @@ from console.tui.actions import ActionScope
 from console.tui.clipboard import copy
 from console.tui.drawing.spans import EMPTY, Line
 from console.tui.export import record_as_json
-from console.tui.health.freshness import WITH_BATCH, stale_age
+from console.tui.health.freshness import stale_age
 from console.tui.jobs.job_facts import attempt_lines, description_lines, identity_lines, payload_lines, wrap_values
 from console.tui.keymap import bindings
 from console.tui.layout.sharing import BARS, FRAME, set_height, share_lines
@@ -23,7 +23,7 @@ from console.tui.screens.base import ConsoleScreen
 from console.tui.state import ConsoleState
 from console.tui.widgets.text_pane import TextPane
 from console.tui.widgets.timeline import Timeline
-from engine.telemetry.schema.messages import Answer, GetJob, Job, JobRecord, JobRow, Refusal
+from engine.telemetry.schema.messages import WITH_BATCH, Answer, GetJob, Job, JobRecord, JobRow, Refusal
 
 PERIOD_S: Final = 2.0
 DESCRIBED: Final = "DescribeJobs, redacted"

@@ -318,6 +318,7 @@ class BatchAssembly:
             retry=self.failures.retry_with_more_memory,
             spawn=spawn,
             on_ran=self._note_ran,
+            on_delivered=self.reporter.report_next,
             on_skipped=self.failures.send_skipped,
             show_errors=self._config.show_errors,
         )
@@ -328,6 +329,11 @@ class BatchAssembly:
         return LastResort(delivery=self.delivery, spawn=self.background.start)
 
     @cached_property
+    def reporter(self) -> StateReporter:
+        """Reporter of states."""
+        return StateReporter(observer=self._observer)
+
+    @cached_property
     def poller(self) -> JobPoller:
         """Poller of jobs in flight."""
         return JobPoller(
@@ -335,7 +341,7 @@ class BatchAssembly:
             ledger=self.ledger,
             failures=self.failures,
             give_up=self.last_resort.fail,
-            reporter=StateReporter(observer=self._observer),
+            reporter=self.reporter,
             waiting=WaitingLog(clock=self._clock),
             clock=self._clock,
         )

@@ -154,6 +154,11 @@ class BatchBackend:
         """Whether it holds back what has no room for its job: jobs run several tasks, or a predecessor's do."""
         return self._packing.bounds_jobs
 
+    @property
+    def jobs_under_way(self) -> int:
+        """Jobs of its tasks, those that are being submitted among them, and a predecessor's unclaimed ones."""
+        return self._packing.jobs_under_way()
+
     def expect(self, jobs: int, queued: int) -> None:
         """Say that `jobs` may be under way, and that `queued` tasks wait for a slot."""
         self._packing.expect(jobs, queued)

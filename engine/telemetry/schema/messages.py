@@ -72,6 +72,7 @@ from engine.telemetry.schema.requests import (
 )
 from engine.telemetry.schema.state import (
     ENDED,
+    WITH_BATCH,
     CodeView,
     EngineVitals,
     JobRecord,
@@ -99,6 +100,7 @@ __all__ = [
     "TICK_S",
     "TREND_WINDOWS",
     "VERSION",
+    "WITH_BATCH",
     "AcknowledgeFailures",
     "Answer",
     "Ask",

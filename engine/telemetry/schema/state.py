@@ -36,6 +36,14 @@ class JobState(StrEnum):
 
 ENDED: Final = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
 """States that nothing follows."""
+WITH_BATCH: Final = (
+    JobState.SUBMITTED,
+    JobState.PENDING,
+    JobState.RUNNABLE,
+    JobState.STARTING,
+    JobState.RUNNING,
+)
+"""States that are AWS Batch's word."""
 
 
 class JobRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -184,7 +192,9 @@ class ManagerView(msgspec.Struct, frozen=True):
     store: str
     """`s3://bucket/prefix/id`."""
     slots_used: int
+    """Jobs under way."""
     slots: int
+    """`max_concurrent_jobs`."""
     counts: dict[JobState, int]
     """Of all tasks it ever had; a state that is missing has none. Ended jobs stay counted when their rows age out."""
     rates: dict[JobState, float]
@@ -234,6 +244,13 @@ class ManagerView(msgspec.Struct, frozen=True):
     """Of the queue's EC2 hosts, those that no job of this manager has; None: unknown, or there are no hosts."""
     idle_hosts: IdleHosts | None = None
     """What they have cost so far; None: there are no hosts, or an engine of an older release."""
+    tasks_under_way: int | None = None
+    """Tasks that have left the queue and whose results are not delivered; None: an engine of an older release."""
+
+    @property
+    def tasks_left(self) -> int:
+        """Tasks whose end a drain waits for, whatever release the engine is of."""
+        return self.slots_used if self.tasks_under_way is None else self.tasks_under_way
 
     @property
     def health(self) -> Light:

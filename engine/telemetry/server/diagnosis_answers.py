@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
-from engine.diagnosis.model import Diagnosed
-from engine.telemetry.schema.messages import Diagnose, JobRecord, JobState
+from engine.diagnosis.model import Diagnosed, Diagnosis, VerdictKind
+from engine.telemetry.schema.messages import ENDED, Diagnose, JobRecord, JobState
 from engine.telemetry.schema.query import QueryError
 from engine.telemetry.server.engine_checks import add_engine_checks, diagnose_meanwhile, diagnose_unsubmitted
+from engine.telemetry.server.own_verdicts import BY_ENGINE
 from engine.telemetry.server.snapshot_builder import Manager, SnapshotBuilder, build_view
 
 
@@ -23,7 +24,7 @@ def _task(manager: Manager, task_id: str, now: float) -> Diagnosed:
     record = manager.registry.record(task_id)
     assert record is not None
     if record.row.job_id:
-        answer = _add_checks(manager.introspection.diagnose(record.row.job_id), manager, now)
+        answer = _add_checks(manager.introspection.diagnose(record.row.job_id), manager, now, of_job=True)
         return _add_place(answer, record)
     return Diagnosed(diagnose_unsubmitted(record.row, build_view(manager, now), now))
 
@@ -37,13 +38,26 @@ def _add_place(answer: Diagnosed, record: JobRecord) -> Diagnosed:
     place = f"{job} runs {record.pack_tasks:,} tasks, one after the other: this is number {record.pack_place:,}."
     if record.row.state is JobState.PENDING:
         place += " It waits for those before it."
-    return msgspec.structs.replace(answer, diagnosis=msgspec.structs.replace(found, text=f"{found.text} {place}"))
+    told = msgspec.structs.replace(_verdict_of_task(found, record.row.state), text=f"{found.text} {place}")
+    return msgspec.structs.replace(answer, diagnosis=told)
 
 
-def _add_checks(answer: Diagnosed, manager: Manager, now: float) -> Diagnosed:
+def _verdict_of_task(found: Diagnosis, state: JobState) -> Diagnosis:
+    """Of a job with which all is well: the task may wait in it, or have ended before it."""
+    if found.kind is not VerdictKind.HEALTHY:
+        return found
+    if state is JobState.PENDING:
+        verdict = "waiting for the tasks before it in its job"
+        return msgspec.structs.replace(found, kind=VerdictKind.WAITING, verdict=verdict, certainty=BY_ENGINE)
+    if state in ENDED:
+        return msgspec.structs.replace(found, verdict="it has ended", certainty=BY_ENGINE)
+    return found
+
+
+def _add_checks(answer: Diagnosed, manager: Manager, now: float, *, of_job: bool = False) -> Diagnosed:
     view = build_view(manager, now)
     if answer.diagnosis is not None:
-        return msgspec.structs.replace(answer, diagnosis=add_engine_checks(answer.diagnosis, view, now))
+        return msgspec.structs.replace(answer, diagnosis=add_engine_checks(answer.diagnosis, view, now, of_job=of_job))
     if answer.under_way:
         return msgspec.structs.replace(answer, diagnosis=diagnose_meanwhile(f"queue {view.queue}", view, now))
     return answer

@@ -28,10 +28,10 @@ def engine_checks(manager: ManagerView, at: float) -> tuple[CheckResult, ...]:
     return tuple(msgspec.structs.replace(result, id=id_) for id_, result in results.items())
 
 
-def add_engine_checks(diagnosis: Diagnosis, manager: ManagerView, at: float) -> Diagnosis:
+def add_engine_checks(diagnosis: Diagnosis, manager: ManagerView, at: float, *, of_job: bool = False) -> Diagnosis:
     """Append the engine's checks to those of AWS, and let its state change the verdict where it is the limiter."""
     checks = (*diagnosis.checks, *engine_checks(manager, at))
-    return msgspec.structs.replace(judge_over(diagnosis, manager), checks=checks)
+    return msgspec.structs.replace(judge_over(diagnosis, manager, of_job=of_job), checks=checks)
 
 
 def diagnose_meanwhile(subject: str, manager: ManagerView, at: float) -> Diagnosis:

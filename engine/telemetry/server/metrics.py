@@ -97,6 +97,7 @@ def _managers(snapshot: Snapshot) -> Iterator[Metric]:
     read: tuple[tuple[str, str, Callable[[ManagerView], float | None]], ...] = (
         ("slots", "max_concurrent_jobs at present.", lambda manager: manager.slots),
         ("slots_used", "Jobs under way.", lambda manager: manager.slots_used),
+        ("tasks_under_way", "Tasks under way; a job may run several.", lambda manager: manager.tasks_under_way),
         (
             "light",
             "The worst of all that it lives from: 0 ok, 1 degraded, 2 down.",

@@ -68,12 +68,12 @@ def judge_engine(manager: ManagerView) -> OwnVerdict | None:
     return judge_light(manager) or _draining(manager) or _full(manager) or _throttled(manager)
 
 
-def judge_over(diagnosis: Diagnosis, manager: ManagerView) -> Diagnosis:
-    """Lay the engine's verdict over AWS's, where it is the reason that work waits."""
+def judge_over(diagnosis: Diagnosis, manager: ManagerView, *, of_job: bool = False) -> Diagnosis:
+    """Lay the engine's verdict over AWS's, where it is the reason that work waits. A job waits for no slot of ours."""
     own = judge_engine(manager)
     if own is None or not (own.wins or diagnosis.kind in _NEEDS_NOBODY or diagnosis.kind is VerdictKind.UNREADABLE):
         return diagnosis
-    if own.kind is VerdictKind.WAITING and diagnosis.kind is not VerdictKind.HEALTHY:
+    if own.kind is VerdictKind.WAITING and (of_job or diagnosis.kind is not VerdictKind.HEALTHY):
         return diagnosis
     is_news = diagnosis.kind not in (*_NEEDS_NOBODY, VerdictKind.UNREADABLE)
     besides = f" AWS's side: {diagnosis.verdict}." if is_news else ""
@@ -101,7 +101,7 @@ def _sentence(light: Light) -> str:
 def _draining(manager: ManagerView) -> OwnVerdict | None:
     if not manager.draining:
         return None
-    text = f"The worker manager drains: {manager.slots_used:,} tasks are left, and nothing new is started."
+    text = f"The worker manager drains: {manager.tasks_left:,} tasks are left, and nothing new is started."
     return OwnVerdict(VerdictKind.WAITING, "the worker manager drains", text)
 
 

@@ -16,6 +16,7 @@ from engine.jobs.registry import JobRegistry
 from engine.model import Budget, BudgetUnit, IdleHosts, Link, Price, Quota, QuotaId
 from engine.telemetry.schema.messages import (
     REPLICA_LIMIT,
+    WITH_BATCH,
     BudgetView,
     CodeView,
     JobRow,
@@ -36,11 +37,11 @@ class ManagedTasks(Protocol):
 
     @property
     def slots_used(self) -> int:
-        """Slots that are taken."""
+        """Tasks that are under way."""
 
     @property
-    def slots(self) -> int:
-        """Slots in all: tasks that may be under way."""
+    def jobs_under_way(self) -> int:
+        """Jobs that are under way: one may run several tasks."""
 
     @property
     def max_concurrent_jobs(self) -> int:
@@ -209,10 +210,12 @@ class SnapshotBuilder:
 def build_view(manager: Manager, now: float) -> ManagerView:
     """Build the view of one worker manager as it is now."""
     config, registry, tasks, introspection = manager.config, manager.registry, manager.tasks, manager.introspection
-    used, most = tasks.slots_used, tasks.slots
+    used, most = tasks.jobs_under_way, tasks.max_concurrent_jobs
     links, price, budget = manager.links(), introspection.price, manager.budget
     usage, idle_hosts = registry.usage(price), introspection.idle_hosts(price)
-    slots = Quota("concurrency", used, most, "slots", "engine", now, id=QuotaId.CONCURRENCY)
+    in_jobs = sum(registry.counts[state] for state in WITH_BATCH)
+    packs = f"{in_jobs:,} tasks in these jobs" if in_jobs > used else ""
+    slots = Quota("concurrency", used, most, "slots", "engine", now, note=packs, id=QuotaId.CONCURRENCY)
     return ManagerView(
         manager=config.worker_manager_id,
         name=config.name or config.worker_manager_id,
@@ -250,6 +253,7 @@ def build_view(manager: Manager, now: float) -> ManagerView:
         code=manager.code,
         idle_vcpus=introspection.idle_vcpus,
         idle_hosts=idle_hosts,
+        tasks_under_way=tasks.slots_used,
     )
 
 

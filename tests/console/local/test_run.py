@@ -74,6 +74,15 @@ def test_the_exit_code_is_the_clients_then_the_engines(end: SessionEnd, code: in
     assert exit_code(end) == code
 
 
+@pytest.mark.parametrize(("stopped", "said"), [(False, "was killed by SIGKILL"), (True, "")])
+def test_that_the_worker_manager_was_killed_is_told_to_whoever_did_not_ask_for_it(
+    stopped: bool, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code(SessionEnd(-9, stopped=stopped)) == 1
+    err = capsys.readouterr().err
+    assert said in err if said else not err
+
+
 def test_the_pace_is_awss_own_also_for_a_demo_that_is_watched() -> None:
     watched = replace(options(demo=1), stay=True)
     assert run.delays(replace(watched, pace="aws")).instance == (60.0, 180.0)

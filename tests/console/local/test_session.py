@@ -99,8 +99,13 @@ async def test_a_client_that_ends_soon_after_the_drain_ended_by_itself() -> None
 
 async def test_the_second_interrupt_stops_at_once() -> None:
     end, said = await run(STUBBORN, INTERRUPTS_US + "signal.pause()")
-    assert end.engine_code == -signal.SIGKILL
+    assert (end.engine_code, end.stopped) == (-signal.SIGKILL, True)
     assert said[-1] == "stopping now"
+
+
+async def test_a_console_that_stops_it_now_has_asked_for_the_kill() -> None:
+    end, _ = await run(STUBBORN, "import os, signal; os.kill(os.getppid(), signal.SIGHUP); signal.pause()")
+    assert (end.engine_code, end.stopped) == (-signal.SIGKILL, True)
 
 
 async def test_without_a_client_it_lasts_as_long_as_the_engine() -> None:

@@ -100,8 +100,8 @@ def test_a_demo_is_seen_through_every_state_adds_up_and_leaves_nothing(user: Use
         assert terminal.wait_end(30) == 0, terminal.text
         assert f"results right: {TASKS} of {TASKS}" in said_at_the_end(terminal)
     assert seen.states >= {"QUEUED", "SUBMITTED", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED"}
-    assert len(seen.slots) > 3
-    assert max(seen.slots) >= 100  # of tasks, of which a job runs several
+    assert len(seen.slots) > 1
+    assert 0 < max(seen.slots) <= 100  # of jobs, whatever number of tasks they run
     assert len(seen.lines) > 1
     assert (user.processes(), user.engines(), list((user.folder / "tmp").iterdir())) == ([], [], [])
 

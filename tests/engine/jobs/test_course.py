@@ -10,6 +10,7 @@ from engine.aws.batch_states import BatchState
 from engine.jobs.course import RUNS_KEPT, Times, next_times
 from engine.jobs.slots import Slots
 from engine.model import JobObservation, Placement, Route
+from engine.tasks.task_record import TaskRecord
 from engine.telemetry.schema.messages import JobState
 from tests.support.engine.managed_tasks import Clock, Managed, id_of
 
@@ -119,10 +120,50 @@ def test_attempts_of_another_job_of_the_task_are_counted_anew() -> None:
 
 def test_a_slot_is_given_again_the_lowest_first() -> None:
     slots = Slots()
-    assert [slots.take(id_of(number)) for number in (1, 2, 3, 2)] == [0, 1, 2, 1]
+    assert [slots.take(id_of(number), f"job-{number}") for number in (1, 2, 3, 2)] == [0, 1, 2, 1]
     for number in (2, 1, 9):
         slots.release(id_of(number))
-    assert [slots.take(id_of(number)) for number in (4, 5, 6)] == [0, 1, 3]
+    assert [slots.take(id_of(number), f"job-{number}") for number in (4, 5, 6)] == [0, 1, 3]
+
+
+def test_all_tasks_of_a_job_have_its_slot_until_the_last_of_them_leaves() -> None:
+    slots = Slots()
+    packed = [slots.take(id_of(number), "job-1:0") for number in (1, 2, 3)]
+    other = slots.take(id_of(4), "job-1:1")
+    moved = slots.take(id_of(3), "job-2")  # it was sent again
+    slots.release(id_of(1))
+    held = slots.take(id_of(5), "job-3")
+    slots.release(id_of(2))
+    assert (packed, other, moved, held, slots.take(id_of(6), "job-4")) == ([0, 0, 0], 1, 2, 3, 0)
+
+
+def test_a_task_behind_others_in_its_job_has_the_slot_from_when_it_runs() -> None:
+    clock = Clock()
+    managed = Managed(clock=clock)
+    start = clock.now
+    managed.tasks.submit(1, 2, 3, pack=3)
+    first, second, third = (managed.tasks.records[number] for number in (1, 2, 3))
+
+    def enter(record: TaskRecord, state: BatchState) -> None:
+        record.batch_state = state
+        managed.registry.on_changed(record)
+
+    clock.now += 5
+    enter(first, BatchState.RUNNING)
+    for record in (second, third):
+        enter(record, BatchState.PENDING)
+    waiting = [row.times for row in managed.registry.begun_rows()]
+    clock.now += 5
+    managed.tasks.end(1)
+    enter(second, BatchState.RUNNING)
+    clock.now += 5
+    managed.tasks.end(2)
+    managed.tasks.end(3)  # which was so short that nobody saw it run
+    rows = {row.task_id: row for row in managed.registry.begun_rows()}
+    times = [tuple(at - start for at in rows[id_of(number).hex()].times) for number in (1, 2, 3)]
+    assert waiting == [(start, start + 5), (), ()]
+    assert [row.slot for row in rows.values()] == [0, 0, 0]
+    assert times == [(0, 5), (10, 10), (13, 13)]
 
 
 def test_a_row_tells_slot_and_times_and_keeps_them_at_its_end() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import pickle
 
+import pytest
+
 from engine.messages import TaskArrived
 from tests.support.engine.task_manager_bench import CLIENT, Bench, settle, task_id
 
@@ -34,6 +36,14 @@ async def test_the_backend_hears_of_another_number_of_jobs() -> None:
     bench = Bench(slots=2)
     bench.tasks.change_concurrency(5)
     assert bench.backend.expected == (5, 0)
+
+
+@pytest.mark.parametrize(("packs", "jobs"), [(True, 2), (False, 6)], ids=["packed", "one each"])
+async def test_jobs_are_the_backends_where_it_bounds_them_and_otherwise_one_a_task(packs: bool, jobs: int) -> None:
+    bench = Bench(slots=2)
+    bench.backend.tasks_a_job, bench.backend.bounds_jobs, bench.backend.jobs_under_way = 3, packs, 2
+    await bench.arrive(*"abcdef")
+    assert (bench.tasks.jobs_under_way, bench.tasks.slots_used) == (jobs, 6)
 
 
 async def test_no_more_tasks_run_than_there_are_slots() -> None:

@@ -62,8 +62,8 @@ class Tasks:
         return True
 
     @property
-    def slots(self) -> int:
-        return self.max_concurrent_jobs * self.tasks_a_job
+    def jobs_under_way(self) -> int:
+        return -(-self.slots_used // self.tasks_a_job)
 
     def change_concurrency(self, max_concurrent_jobs: int) -> None:
         self.max_concurrent_jobs = max_concurrent_jobs

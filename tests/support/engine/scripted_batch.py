@@ -93,12 +93,13 @@ class PolledArray:
         self.submission.settled.set()
         for task in tasks:
             task.move(BatchStage.IN_BATCH)
+        self.reporter = StateReporter(observer=self.told)
         self.poller = JobPoller(
             jobs=JobsClient(self.batch),  # type: ignore[arg-type]
             ledger=self.ledger,
             failures=self.failures,  # type: ignore[arg-type]
             give_up=self._give_up,
-            reporter=StateReporter(observer=self.told),
+            reporter=self.reporter,
             waiting=WaitingLog(clock=self.clock),
             clock=self.clock,
         )

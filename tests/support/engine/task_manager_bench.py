@@ -38,6 +38,7 @@ class Backend:
     unclaimed_jobs: int | None = 0
     tasks_a_job: int = 1
     bounds_jobs: bool = False
+    jobs_under_way: int = 0
     expected: tuple[int, int] = (0, 0)
     """Jobs and queued tasks."""
     abandoned: bool = False

@@ -21,8 +21,9 @@ from engine.storage.storage_link import StorageLink
 from engine.tasks.task_manager import AWSHPCTaskManager
 from engine.worker import AWSBatchWorker
 from tests.support.engine.batch_harness import config
-from tests.support.schedules.aws_model import QUEUE, ModelSession, ModelStore
+from tests.support.schedules.batch_model import QUEUE
 from tests.support.schedules.scaler_model import ModelChannel, ModelStorage, Scheduler
+from tests.support.schedules.session_model import ModelSession, ModelStore
 
 _engine: contextvars.ContextVar[ModelEngine | None] = contextvars.ContextVar("engine", default=None)
 SURROUNDINGS: dict[str, Any] = {

@@ -18,9 +18,11 @@ from engine.config.settings import Pack
 from engine.errors import StartupError
 from engine.messages import TaskArrived
 from engine.tasks.nested_tasks import most_lent
-from tests.support.schedules.aws_model import JOB_MIB, Batch, Bucket, Fate, ModelSession, Troubles
+from tests.support.schedules.batch_model import JOB_MIB, Batch, Fate
+from tests.support.schedules.bucket_model import Bucket
 from tests.support.schedules.model_engine import ModelEngine, note_task
 from tests.support.schedules.scaler_model import CLIENT, Held, ModelStorage, Scheduler
+from tests.support.schedules.session_model import ModelSession, Troubles
 from tests.support.schedules.virtual_loop import NothingLeftToDo, VirtualLoop
 
 PATIENCE_S = 4_000.0

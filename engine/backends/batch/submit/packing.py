@@ -9,9 +9,10 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
-from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
+from engine.backends.batch.ledger import UNDER_WAY, BatchStage, BatchTask, Ledger, Submission
 from engine.config.settings import PACK_MAX, Pack
 from engine.model import ResourceShape
 
@@ -24,7 +25,7 @@ TARGET_S: Final = 60.0
 START_S: Final = 2.0
 """What a job costs before its first task: tasks that together take no longer are not spread over several waves."""
 SHORTEST_S: Final = 1.0
-"""What more tasks than there are free slots are not spread thinner for: a job costs more than its tasks then."""
+"""What tasks of a crowd are not spread thinner for: a job costs more than its tasks then."""
 UNMEASURED: Final = 8
 """Tasks of a function of which no duration is known yet."""
 PROCESS_S: Final = 0.01
@@ -125,11 +126,12 @@ class Packing:
         """Group tasks of one shape by how many of them a job shall run."""
         if not self.is_on:
             return [(1, list(tasks))]
+        crowd = self._crowd(tasks)
         groups: dict[int, list[BatchTask]] = {}
         packs: dict[str, int] = {}
         for task in tasks:
             if task.function not in packs:
-                packs[task.function] = self._pack(task, tasks)
+                packs[task.function] = self._pack(task, crowd)
             pack = 1 if task.spared >= ENDS_BORNE or self._may_need_more(task.shape) else packs[task.function]
             groups.setdefault(pack, []).append(task)
         return [(min(pack, len(group)), group) for pack, group in groups.items()]
@@ -154,33 +156,50 @@ class Packing:
             staying += group[len(going) :]
         return planned, staying
 
+    def jobs_under_way(self) -> int:
+        """Jobs that count against the limit, a predecessor's unclaimed ones among them."""
+        return self._unclaimed() + len(_jobs_of(self._ledger.tasks.values()))
+
     def free_jobs(self) -> int:
         """Jobs that may be submitted at present."""
-        return self._jobs - self._unclaimed() - len(_jobs_of(self._ledger.tasks.values()))
+        return self._jobs - self.jobs_under_way()
 
-    def _pack(self, task: BatchTask, tasks: Sequence[BatchTask]) -> int:
+    def _pack(self, task: BatchTask, crowd: _Crowd) -> int:
         if self._ended[task.function] >= ENDS_BORNE or self._definition() in self._refused:
             return 1
         if isinstance(self._setting, int):
             return self._setting
-        seconds = self._durations.get((task.function, task.shape))
-        waiting, slots = self._waiting(tasks), self._soon_free()
-        if waiting <= slots:
+        if crowd.fits:
             return 1
+        waiting, slots = crowd.waiting, crowd.slots
+        seconds = self._durations.get((task.function, task.shape))
         in_waves = min(waiting // (WAVES * slots), _by_duration(seconds))
         in_one_wave = min(-(-waiting // slots), _in_seconds(seconds, START_S))
         return max(1, in_waves, in_one_wave, min(waiting, _in_seconds(seconds, SHORTEST_S)))
 
-    def _soon_free(self) -> int:
-        """Slots of packed jobs are soon free again, so they count with the free ones."""
-        jobs = _jobs_of(self._ledger.tasks.values())
-        free = self._jobs - self._unclaimed() - len(jobs)
-        return max(1, free + sum(is_packed for is_packed in jobs.values()))
-
-    def _waiting(self, tasks: Sequence[BatchTask]) -> int:
-        collecting = sum(one.stage is BatchStage.COLLECTING for one in self._ledger.tasks.values())
+    def _crowd(self, tasks: Sequence[BatchTask]) -> _Crowd:
+        everything = self._ledger.tasks.values()
+        jobs = _jobs_of(everything)
+        # slots of packed jobs are soon free again, so they count with the free ones
+        free = self._jobs - self._unclaimed() - len(jobs) + sum(is_packed for is_packed in jobs.values())
+        collecting = sum(one.stage is BatchStage.COLLECTING for one in everything)
         again = sum(one.stage is not BatchStage.COLLECTING for one in tasks)
-        return self._queued + collecting + again
+        under_way = sum(one.stage in UNDER_WAY for one in everything)
+        waiting = self._queued + collecting + again
+        is_small = self._queued + collecting + under_way <= self._jobs
+        return _Crowd(waiting, max(1, free), fits=is_small and waiting <= free)
+
+
+@dataclass(frozen=True, slots=True)
+class _Crowd:
+    """How many tasks wait, for how many slots that are free or soon are.
+
+    `fits`: there are as many, also with the tasks that are under way already.
+    """
+
+    waiting: int
+    slots: int
+    fits: bool
 
 
 def _by_duration(seconds: float | None) -> int:

@@ -110,12 +110,14 @@ class ResultReader:
         retry: RetryWithMoreMemory,
         spawn: Spawn,
         on_ran: Callable[[BatchTask, float], None] = lambda task, seconds: None,
+        on_delivered: Callable[[BatchTask], None] = lambda task: None,
         on_skipped: OnSkipped | None = None,
         show_errors: bool = False,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._show_errors = show_errors
         self._on_ran = on_ran
+        self._on_delivered = on_delivered
         self._on_skipped = on_skipped
         self._client = client
         self._store = store
@@ -205,6 +207,7 @@ class ResultReader:
             if outcome is not None and not task.cancelled:
                 self._end_copy(request)
                 await self._delivery.deliver(task, outcome)
+                self._on_delivered(task)
         except Exception as error:
             await self._delivery.fail_broken(task, error)
 

@@ -37,6 +37,16 @@ class StateReporter:
             task.observation = observation
             self._observer.on_observation(task.task_id, observation)
 
+    def report_next(self, task: BatchTask) -> None:
+        """A task that ran has its outcome: the next one of its packed job runs, which no look at AWS Batch tells."""
+        submission = task.submission
+        if submission is None or not submission.is_packed or task.reported_state not in UNDER_WAY:
+            return
+        front = submission.front(submission.child_of(task))
+        waits = front is not None and front.submission is submission and front.reported_state is BatchState.PENDING
+        if front is not None and waits and front.task_id not in submission.silent:
+            self._report_state(front, BatchState.RUNNING)
+
     def _report_children(self, submission: Submission, job: BatchJob) -> None:
         submission.summary = dict(job.states(submission.children))
         ended = submission.accounted_children() | submission.terminal

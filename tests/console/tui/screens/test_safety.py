@@ -20,6 +20,7 @@ from provisioner.json_schema import PlanReport
 from tests.support.cases import first_now
 from tests.support.console.frozen_console import demo, first_of
 from tests.support.console.running_app import WatchedSource, beats, running
+from tests.support.console.single_pane import manager_view, snapshot_of
 from tests.support.console.widget_samples import row
 
 
@@ -105,6 +106,26 @@ def test_numbers_are_written_as_they_must_be_typed() -> None:
     dialog = confirm_cancel(rows, state)
     assert dialog._typed == "1606"
     assert "1,606" not in " ".join((dialog._title, *cancel_lines(rows, state), *map(dialog._label, dialog._options)))
+
+
+@pytest.mark.parametrize(
+    ("states", "effect", "calls"),
+    [
+        ((JobState.RUNNING,), "tasks behind it in its job are sent again", "TerminateJob × 1 at most"),
+        ((JobState.RUNNING, JobState.RUNNING), "tasks behind them in their jobs are sent again", "TerminateJob × 2"),
+        ((JobState.PENDING, JobState.PENDING), "2 will never start", "PutObject (a mark in S3) × 2 at most"),
+    ],
+)
+def test_the_end_of_a_packed_task_tells_what_becomes_of_those_behind_it(
+    states: tuple[JobState, ...], effect: str, calls: str
+) -> None:
+    state = ConsoleState(demo(10), "demo")
+    view = manager_view(counts={JobState.RUNNING: 2, JobState.PENDING: 9})
+    state.replica.snapshot = snapshot_of(view)
+    text = " ".join(" ".join(cancel_lines([row(n, each) for n, each in enumerate(states)], state)).split())
+    assert effect in text
+    assert calls in text
+    assert "CancelJob" not in text
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from engine.aws.batch_states import BatchState
@@ -11,6 +12,7 @@ from engine.telemetry.schema.messages import (
     Diagnose,
     Diagnosed,
     Diagnosis,
+    VerdictKind,
 )
 from engine.telemetry.schema.query import QueryError
 from engine.telemetry.server.diagnosis_answers import diagnose
@@ -84,6 +86,34 @@ def test_a_task_of_a_pack_is_told_by_child_and_place(
     found = diagnose(Diagnose(task_id=id_of(number).hex()), builder).diagnosis
     assert found is not None
     assert says in found.text
+
+
+@pytest.mark.parametrize(
+    ("state", "kind", "verdict"),
+    [
+        (BatchState.RUNNING, VerdictKind.HEALTHY, "not stuck: it runs"),
+        (BatchState.PENDING, VerdictKind.WAITING, "waiting for the tasks before it in its job"),
+        (None, VerdictKind.HEALTHY, "it has ended"),
+    ],
+    ids=["runs", "behind others", "ended"],
+)
+def test_a_task_in_a_running_pack_is_judged_by_its_own_state_and_waits_for_no_slot(
+    managers: list[Managed], builder: SnapshotBuilder, state: BatchState | None, kind: VerdictKind, verdict: str
+) -> None:
+    manager = managers[0]
+    manager.tasks.submit(1, 2, 3, pack=3)
+    manager.tasks.arrive(9)
+    manager.tasks.slots_used = 4  # all are taken, and the ninth waits for one
+    if state is None:
+        manager.tasks.end(2)
+    else:
+        manager.tasks.records[2].batch_state = state
+        manager.registry.on_changed(manager.tasks.records[2])
+    runs = msgspec.structs.replace(FOUND, verdict="not stuck: it runs", kind=VerdictKind.HEALTHY)
+    manager.introspection.diagnoses["job-1"] = Diagnosed(runs)
+    found = diagnose(Diagnose(task_id=id_of(2).hex()), builder).diagnosis
+    assert found is not None
+    assert (found.kind, found.verdict, found.remedies) == (kind, verdict, ())
 
 
 def test_a_task_with_a_job_of_its_own_has_no_place_in_it(managers: list[Managed], builder: SnapshotBuilder) -> None:

@@ -98,6 +98,22 @@ def test_what_holds_work_up_in_the_engine_is_the_verdict_where_aws_finds_nothing
     assert remedy in "".join(one.text for one in found.remedies)
 
 
+def test_slots_are_of_jobs_whatever_number_of_tasks_they_run() -> None:
+    managed = Managed()
+    managed.tasks.submit(*range(1, 13), pack=6)
+    managed.tasks.slots_used, managed.tasks.tasks_a_job = 12, 6
+    seen = build_view(managed, 0.0)
+    slots = next(one for one in seen.quotas if one.id == QuotaId.CONCURRENCY)
+    assert (seen.slots_used, seen.slots, seen.tasks_under_way, seen.tasks_left) == (2, 4, 12, 12)
+    assert (slots.used, slots.limit, slots.note) == (2, 4, "12 tasks in these jobs")
+    draining = msgspec.structs.replace(seen, draining=True)
+    assert "12 tasks are left" in add_engine_checks(AWS_FINDS, draining, 5.0).text
+
+
+def test_an_engine_of_an_older_release_tells_what_a_drain_waits_for_by_its_slots() -> None:
+    assert view(slots_used=3, tasks_under_way=None).tasks_left == 3
+
+
 def test_what_aws_finds_is_said_besides_a_link_that_is_down_and_wins_over_less() -> None:
     blocked = msgspec.structs.replace(AWS_FINDS, verdict="blocked by capacity", kind=VerdictKind.BLOCKED)
     assert "blocked by capacity" in add_engine_checks(blocked, view(links=(SCHEDULER,)), 5.0).text

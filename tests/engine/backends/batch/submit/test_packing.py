@@ -99,6 +99,17 @@ def test_a_burst_of_the_shortest_tasks_that_fits_the_free_slots_is_not_packed() 
     assert packed.packs() == [1]
 
 
+@pytest.mark.parametrize(("under_way", "seconds", "pack"), [(0, 0.01, 1), (90, 0.01, 1), (91, 0.01, 10), (91, 1.0, 1)])
+def test_the_last_of_a_crowd_of_the_shortest_tasks_share_a_job_though_slots_are_free(
+    under_way: int, seconds: float, pack: int
+) -> None:
+    """What trickles in behind a crowd would be a job each else: the crowd as a whole doesn't fit the slots."""
+    packed = Packed("auto", 100, 10)
+    packed.run(under_way, 30)
+    packed.packing.note_duration(packed.tasks[0], seconds)
+    assert packed.packs() == [pack]
+
+
 def test_functions_of_different_durations_get_packs_of_their_own() -> None:
     packed = Packed("auto", 1, 400)
     slow = [packed.ledger.add_task(one) for one in works(min, [[]] * 400)]
@@ -128,9 +139,9 @@ def test_a_job_takes_room_until_its_last_task_has_ended() -> None:
     submission = packed.run(8, 4)
     for task in submission.tasks[:7]:
         task.break_off()
-    assert packed.packing.free_jobs() == 1
+    assert (packed.packing.free_jobs(), packed.packing.jobs_under_way()) == (1, 1)
     submission.tasks[7].break_off()
-    assert packed.packing.free_jobs() == 2
+    assert (packed.packing.free_jobs(), packed.packing.jobs_under_way()) == (2, 0)
 
 
 def test_what_is_sent_again_takes_no_room_by_its_former_job() -> None:

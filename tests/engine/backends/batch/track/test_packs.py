@@ -41,6 +41,30 @@ async def test_of_a_running_child_one_task_runs_and_the_later_ones_wait() -> Non
     assert states == [None, BatchState.RUNNING, behind, waits, waits, waits]
 
 
+async def test_when_a_task_of_a_running_job_has_its_outcome_the_next_one_runs_without_a_look_at_batch() -> None:
+    array = polled(8, 4)
+    running = {"jobId": "P", "status": "PENDING", "arrayProperties": {"statusSummary": {"RUNNING": 1, "RUNNABLE": 1}}}
+    array.batch.jobs["P"] = running
+    await array.poll()
+    array.find_result(0)
+    array.find_result(1)
+    for index in (0, 1, 4):  # the second was behind the first until now, and the other child runs nothing yet
+        array.reporter.report_next(array.submission.tasks[index])
+    states = [array.told.states[task.task_id] for task in array.submission.tasks]
+    runs, behind, waits = BatchState.RUNNING, BatchState.PENDING, BatchState.RUNNABLE
+    assert states == [[runs], [behind], [behind, runs], [behind], *[[waits]] * 4]
+
+
+async def test_of_a_job_that_is_known_to_have_ended_no_next_task_runs() -> None:
+    array = polled(4, 4)
+    array.batch.jobs["P"] = {"jobId": "P", "status": "RUNNING"}
+    await array.poll()
+    array.find_result(0)
+    array.submission.silent.add(array.submission.tasks[1].task_id)
+    array.reporter.report_next(array.submission.tasks[0])
+    assert array.told.states[array.submission.tasks[1].task_id] == [BatchState.PENDING]
+
+
 async def test_a_child_that_failed_is_judged_by_the_results_that_were_listed_afterwards() -> None:
     array = polled(6, 3)
     array.batch.jobs["P"] = {

@@ -1,4 +1,4 @@
-"""Model of AWS Batch and S3 as the engine meets them: eventually consistent listings, lost answers, lost hosts.
+"""Model of AWS Batch as the engine meets it: eventually consistent listings, lost hosts, fences and results in S3.
 
 A job's container is modelled by what the runner does: it looks for the fence, from the second attempt on for the
 result, calls the function, writes the result and exits.
@@ -7,16 +7,11 @@ result, calls the function, writes the result and exits.
 from __future__ import annotations
 
 import asyncio
-import io
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from email.utils import format_datetime
-from typing import Any, TypeVar
-
-from botocore.exceptions import ClientError, ReadTimeoutError
+from typing import Any
 
 from container.batch_job_frames import is_packed, submission_secret, task_ids
 from container.batch_job_protocol import (
@@ -39,15 +34,13 @@ from container.batch_job_protocol import (
     segment_key,
 )
 from container.batch_job_results import ResultMeta, ResultStatus, encode_result
-from engine.aws.object_store import Listed, ListPage, ReadPart
 from engine.backends.batch.submit.request import read_pack
-from tests.support.schedules.virtual_loop import EPOCH_S, VirtualLoop
+from tests.support.schedules.bucket_model import Bucket, refused
+from tests.support.schedules.virtual_loop import EPOCH_S
 
-T = TypeVar("T")
 QUEUE = "queue"
 JOB_MIB = 2_048
 """What a job has that asks for nothing."""
-DAY_S = 86_400.0
 WAIT_POLL_S = 0.1
 """How often a function looks whether the task that it waits for has ended."""
 SEGMENT_PACE = 5
@@ -55,14 +48,6 @@ SEGMENT_PACE = 5
 SEGMENT_WAIT_S = 1.0
 """For so long a pack's results wait for those that follow."""
 ENDED = ("SUCCEEDED", "FAILED")
-Stored = tuple[bytes, str, float]
-"""An object: its bytes, its ETag, when it was written."""
-
-
-def refused(operation: str, code: str, status: int) -> ClientError:
-    """Make an error answer of AWS."""
-    answer: Any = {"Error": {"Code": code, "Message": "modelled"}, "ResponseMetadata": {"HTTPStatusCode": status}}
-    return ClientError(answer, operation)
 
 
 @dataclass
@@ -75,74 +60,6 @@ class Fate:
     """`value`, `error` (the function raises), `memory` (killed without a result), `silent` (succeeds without one)."""
     needs_mib: int = 0
     """In a job with less it is killed for its memory, with a result or without."""
-
-
-@dataclass
-class Bucket:
-    """S3: strongly consistent. Its lifecycle rule deletes what is `days` old, at once."""
-
-    loop: VirtualLoop
-    days: int | None = None
-    _objects: dict[str, Stored] = field(default_factory=dict)
-    _writes: int = 0
-
-    @property
-    def objects(self) -> dict[str, Stored]:
-        """What is there now, by key."""
-        if self.days is not None:
-            oldest = self.loop.wall_time() - self.days * DAY_S
-            for key in [key for key, (_, _, written) in self._objects.items() if written <= oldest]:
-                del self._objects[key]
-        return self._objects
-
-    def put_object(self, *, Bucket: str, Key: str, Body: bytes, **more: Any) -> dict[str, Any]:
-        present = self.objects.get(Key)
-        if more.get("IfNoneMatch") and present is not None:
-            raise refused("PutObject", "PreconditionFailed", 412)
-        if "IfMatch" in more and (present is None or present[1] != more["IfMatch"]):
-            raise refused("PutObject", "PreconditionFailed" if present else "NoSuchKey", 412 if present else 404)
-        self._writes += 1
-        self.objects[Key] = (bytes(Body), f'"{self._writes}"', self.loop.wall_time())
-        return {"ETag": self.objects[Key][1]}
-
-    def get_object(self, *, Bucket: str, Key: str, Range: str = "", **_: Any) -> dict[str, Any]:
-        if Key not in self.objects:
-            raise refused("GetObject", "NoSuchKey", 404)
-        body, etag, written = self.objects[Key]
-        if Range:
-            first, last = map(int, Range.removeprefix("bytes=").split("-"))
-            body = body[first : last + 1]
-        now = datetime.fromtimestamp(self.loop.wall_time(), UTC)
-        return {
-            "Body": io.BytesIO(body),
-            "ETag": etag,
-            "LastModified": datetime.fromtimestamp(int(written), UTC),
-            "ResponseMetadata": {"HTTPHeaders": {"date": format_datetime(now, usegmt=True)}},
-        }
-
-    def get_bucket_lifecycle_configuration(self, *, Bucket: str) -> dict[str, Any]:
-        if self.days is None:
-            raise refused("GetBucketLifecycleConfiguration", "NoSuchLifecycleConfiguration", 404)
-        return {"Rules": [{"Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": self.days}}]}
-
-    def list_objects_v2(self, *, Bucket: str, Prefix: str, **_: Any) -> dict[str, Any]:
-        shown = sorted((key, stored[2]) for key, stored in self.objects.items() if key.startswith(Prefix))
-        return {"Contents": [{"Key": key, "LastModified": datetime.fromtimestamp(at, UTC)} for key, at in shown]}
-
-    def delete_object(self, *, Bucket: str, Key: str, **_: Any) -> dict[str, Any]:
-        self.objects.pop(Key, None)
-        return {}
-
-    def delete_objects(self, *, Bucket: str, Delete: dict[str, Any], **_: Any) -> dict[str, Any]:
-        for entry in Delete["Objects"]:
-            self.objects.pop(entry["Key"], None)
-        return {}
-
-    def copy_object(self, *, Bucket: str, Key: str, CopySource: Any, **_: Any) -> dict[str, Any]:
-        source = CopySource["Key"] if isinstance(CopySource, dict) else CopySource.partition("/")[2]
-        if source not in self.objects:
-            raise refused("CopyObject", "NoSuchKey", 404)
-        return self.put_object(Bucket=Bucket, Key=Key, Body=self.objects[source][0])
 
 
 @dataclass(eq=False)
@@ -636,93 +553,3 @@ def _result(
     meta = ResultMeta(task_id.hex(), status, "call", attempt, 0.0, 1.0, 1.0, 1, "3.11", None, None, "model")
     meta = replace(meta, is_out_of_memory=is_out_of_memory)
     return bytes(encode_result(meta, b"result of " + task_id.hex().encode(), submission_secret(frame)))
-
-
-class ModelStore:
-    """`ObjectStore` on the bucket, for one engine."""
-
-    def __init__(self, session: ModelSession) -> None:
-        self.bucket = "bucket"
-        self._session = session
-
-    def get(self, key: str) -> bytes:
-        data: bytes = self._session.client("s3").get_object(Bucket="bucket", Key=key)["Body"].read()
-        return data
-
-    def read(self, key: str, parse: Callable[[ReadPart], T]) -> T:
-        return parse(io.BytesIO(self.get(key)).read)
-
-    def list_page(self, prefix: str, start_after: str = "", token: str | None = None) -> ListPage:
-        objects: dict[str, tuple[bytes, str, float]] = self._session.call(
-            "ListObjectsV2", lambda: self._session.bucket.objects
-        )
-        keys = sorted(key for key in objects if key.startswith(prefix) and key > start_after)
-        return ListPage(tuple(Listed(key, len(objects[key][0]), objects[key][1]) for key in keys), None)
-
-    def close(self) -> None: ...
-
-
-@dataclass
-class Troubles:
-    """Faults of calls: windows of virtual time in which an operation is throttled, and shares of lost answers."""
-
-    throttled: list[tuple[float, float]] = field(default_factory=list)
-    down: list[tuple[float, float]] = field(default_factory=list)
-    lost_answers: float = 0.0
-
-
-class ModelSession:
-    """`AwsSession` of one engine; once `dead`, nothing that it sends arrives anywhere."""
-
-    region = "us-east-1"
-    generation = 0
-    expires_at = None
-
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, rng: random.Random, bucket: Bucket, batch: Batch, troubles: Troubles
-    ) -> None:
-        self._loop = loop
-        self._rng = rng
-        self.bucket = bucket
-        self._batch = batch
-        self._troubles = troubles
-        self.dead = False
-        self.check_send: Callable[[], None] = lambda: None
-
-    def client(self, service: str, read_timeout_s: float | None = None) -> Any:
-        return _Client(self, self.bucket if service == "s3" else self._batch)
-
-    def call(self, operation: str, work: Callable[[], Any]) -> Any:
-        """Make a call with the troubles of the moment."""
-        now = self._loop.time()
-        self.check_send()
-        api = "".join(part.capitalize() for part in operation.split("_")) if "_" in operation else operation
-        if self.dead:
-            raise refused(api, "ServiceUnavailable", 503)
-        if any(start <= now < end for start, end in self._troubles.down):
-            raise refused(api, "ServiceUnavailable", 503)
-        if operation == "submit_job" and any(start <= now < end for start, end in self._troubles.throttled):
-            raise refused(api, "TooManyRequestsException", 429)
-        if self._rng.random() < self._troubles.lost_answers:
-            if self._rng.random() < 0.5:
-                work()
-            raise ReadTimeoutError(endpoint_url="model")
-        return work()
-
-    def renew(self) -> None: ...
-
-    def close(self) -> None: ...
-
-    def credentials(self) -> None: ...
-
-
-class _Client:
-    """boto3's client of one service."""
-
-    def __init__(self, session: ModelSession, target: object) -> None:
-        self._session = session
-        self._target = target
-
-    def __getattr__(self, operation: str) -> Callable[..., Any]:
-        method = getattr(self._target, operation)
-        return lambda **arguments: self._session.call(operation, lambda: method(**arguments))
