@@ -138,6 +138,7 @@ class AWSBatchWorker:
         """Sent behind the last heartbeat of all connections so far."""
         self._last_contact = time.monotonic()
         self._outage_reported = False
+        self._is_leaving = False
         self.health = scheduler_health(config)
 
     @property
@@ -164,7 +165,8 @@ class AWSBatchWorker:
             await asyncio.sleep(WORKER_RECONNECT_S)
 
     async def leave(self) -> None:
-        """Disconnect: the scheduler hands on at once what it thinks we hold."""
+        """Disconnect for good: the scheduler hands on at once what it thinks we hold."""
+        self._is_leaving = True
         if self._connection is not None:
             with contextlib.suppress(LinkDown, TimeoutError):
                 await asyncio.wait_for(self._connection.channel.farewell(), FAREWELL_TIMEOUT_S)
@@ -251,8 +253,14 @@ class AWSBatchWorker:
         queue_size = max(self._config.tasks_ahead, min(2 * self._tasks.slots, MOST_AHEAD))
         vitals = partial(self._vitals, queue_size)
         interval = self._config.heartbeat_interval_seconds
-        heartbeat = HeartbeatManager(channel.heartbeat, vitals, interval, time.monotonic)
+        heartbeat = HeartbeatManager(partial(self._beat, channel), vitals, interval, time.monotonic)
         return _Connection(channel, heartbeat, Assignments(queue_size), self._asked())
+
+    async def _beat(self, channel: SchedulerChannel, vitals: WorkerVitals) -> None:
+        """Behind the farewell a heartbeat would register us anew, with tasks that are missed after a minute only."""
+        if self._is_leaving:
+            await asyncio.Event().wait()
+        await channel.heartbeat(vitals)
 
     def _asked(self) -> AskedCapabilities:
         address = monitor_address(self._config)

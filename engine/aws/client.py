@@ -181,12 +181,13 @@ class AwsClient:
             self._buckets[operation.name] = TokenBucket(operation.rate, operation.burst, self.clock, self.sleep)
         return self._buckets[operation.name]
 
-    def may_pass(self, error: AwsError, refused_at: float) -> bool:
+    def may_pass(self, operation: Operation, error: AwsError, refused_at: float) -> bool:
         """Tell whether a refusal, the first of which came at `refused_at`, is no final one yet."""
         if error.closed_queue:
             return True
-        patience_s = REFUSAL_PATIENCE_S if error.api in self._worked else FIRST_REFUSAL_PATIENCE_S
-        return error.forbidden and self.clock() - refused_at < patience_s
+        has_worked = operation.name in self._worked
+        patience_s = REFUSAL_PATIENCE_S if has_worked else FIRST_REFUSAL_PATIENCE_S
+        return (error.forbidden or (has_worked and operation.alike)) and self.clock() - refused_at < patience_s
 
     def pause(self, error: AwsError) -> None:
         """Hold every call until one of them is accepted: AWS refused credentials that were just read anew."""
@@ -281,8 +282,8 @@ class AwsClient:
             course.refreshed = True
         elif error.action is ErrorAction.RETRY_LATER:
             await self._back_off(error, course.tried)
-        elif course.is_patient and self.may_pass(error, course.note_refusal(self.clock())):
-            if error.closed_queue or error.api in self._worked:
+        elif course.is_patient and self.may_pass(course.operation, error, course.note_refusal(self.clock())):
+            if error.closed_queue or course.operation.name in self._worked:
                 self.pauses.begin(course, describe_refusal(error))
             await self._back_off(error, course.tried)
         else:

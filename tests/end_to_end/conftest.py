@@ -10,6 +10,8 @@ import pytest
 from provisioner.local.cluster import LocalCluster
 from tests.support.cluster.running_engine import Engine, running_engine
 
+LAG = "lag:3s"
+
 
 @pytest.fixture(scope="session", params=["ymq"])
 def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
@@ -17,6 +19,22 @@ def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     transport = request.param
     with LocalCluster(state_dir=tmp_path_factory.mktemp(f"cluster-{transport}"), transport=transport) as cluster:
         yield cluster
+
+
+@pytest.fixture(autouse=True)
+def lagging(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The long tests of recovery see AWS Batch as AWS shows it: each view of a job is behind by a time of its own.
+
+    Those with a cluster of their own choose for themselves.
+    """
+    is_recovery = request.path.parent.name == "recovery" and request.node.get_closest_marker("long") is not None
+    if not is_recovery or "cluster" not in request.fixturenames:
+        yield
+        return
+    cluster: LocalCluster = request.getfixturevalue("cluster")
+    cluster.aws.fault(LAG)
+    yield
+    cluster.aws.clear_faults()
 
 
 @pytest.fixture(scope="module")

@@ -151,6 +151,18 @@ async def test_no_heartbeat_is_sent_before_the_marker_is_answered() -> None:
     running.cancel()
 
 
+async def test_a_worker_that_leaves_while_it_joins_sends_no_heartbeat_behind_its_farewell() -> None:
+    channel = Channel([], answers=False)
+    worker = worker_on([channel], Tasks())
+    running = asyncio.create_task(worker.run())
+    await settled()
+    await worker.leave()
+    channel.inbox.put_nowait(MarkerAnswered(channel.markers[0]))
+    await settled()
+    assert channel.said == ["farewell", "marker", "farewell"]
+    running.cancel()
+
+
 async def test_a_marker_that_was_not_answered_is_sent_again_and_each_answer_to_it_counts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -74,6 +74,8 @@ class Operation:
     """Seconds that an answer may take; None: as long as the session allows, of an upload as long as its size needs."""
     patient: bool = True
     """A refusal after a success may pass. Not so where each object may have a right of its own."""
+    alike: bool = False
+    """Its requests differ in ids at most: what AWS, or a proxy, says no to after a success is no fault of theirs."""
 
     @property
     def api(self) -> str:
@@ -103,8 +105,8 @@ TERMINATE_JOBS: Final = Operation(
     required=("successful", "errors"),
     patient=False,  # TerminateJob is asked in its place, and waits
 )
-DESCRIBE_JOBS: Final = Operation("DescribeJobs", "batch", "describe_jobs", 20, 20, required=("jobs",))
-LIST_JOBS: Final = Operation("ListJobs", "batch", "list_jobs", 10, 10, required=("jobSummaryList",))
+DESCRIBE_JOBS: Final = Operation("DescribeJobs", "batch", "describe_jobs", 20, 20, required=("jobs",), alike=True)
+LIST_JOBS: Final = Operation("ListJobs", "batch", "list_jobs", 10, 10, required=("jobSummaryList",), alike=True)
 DESCRIBE_QUEUES: Final = Operation("DescribeJobQueues", "batch", "describe_job_queues", 5, 5, required=("jobQueues",))
 DESCRIBE_ENVIRONMENTS: Final = Operation(
     "DescribeComputeEnvironments", "batch", "describe_compute_environments", 5, 5, required=("computeEnvironments",)
@@ -118,7 +120,7 @@ GET_OBJECT: Final = Operation(
 """Of a result, which a job wrote."""
 GET_PAYLOAD: Final = replace(GET_OBJECT, patient=True)
 """Of what a manager wrote itself: it was readable."""
-LIST_OBJECTS: Final = Operation("ListObjectsV2", "s3", "list_objects_v2", 50, 50, answer_s=LIST_ANSWER_S)
+LIST_OBJECTS: Final = Operation("ListObjectsV2", "s3", "list_objects_v2", 50, 50, answer_s=LIST_ANSWER_S, alike=True)
 PUT_OBJECT: Final = Operation(
     "PutObject",
     "s3",

@@ -65,9 +65,10 @@ def describe_refusal(error: AwsError) -> str:
     """Say what is waited for after a refusal that may pass."""
     if error.closed_queue:
         return f"the job queue takes no jobs ({error.detail}): enable it, or stop this manager"
+    remedy = "grant it again" if error.forbidden else "look what answers in its place"
     return (
         f"AWS refuses {error.api}, which it allowed before ({error.code}: {error.detail}): "
-        f"trying for {REFUSAL_PATIENCE_S:.0f} s, grant it again"
+        f"trying for {REFUSAL_PATIENCE_S:.0f} s, {remedy}"
     )
 
 

@@ -43,7 +43,8 @@ print(json.dumps(right))
 
 SLOTS = 4
 SMALL: Any = {"max_concurrent_jobs": SLOTS, "task_queue_size": 2 * SLOTS}
-TASKS = 20
+TASKS = 32
+TASK_S = 1.5
 MANY_TASKS = 3_000
 TRANSPORTS = ["ymq", pytest.param("zmq", marks=pytest.mark.long)]
 
@@ -72,7 +73,7 @@ def _await_all(client: subprocess.Popen[str], tasks: int) -> None:
 def _cut_for(seconds: int, cluster: LocalCluster, calls: Path, log: Path) -> None:
     with (
         Relay(cluster.scheduler_address) as relay,
-        running_client(cluster, _script(calls, TASKS, 2.0)) as client,
+        running_client(cluster, _script(calls, TASKS, TASK_S)) as client,
         running_engine(cluster, log, scheduler_address=_address(relay), **SMALL) as engine,
     ):
         _await_calls(calls, engine, SLOTS)
@@ -89,7 +90,7 @@ def _cut_for(seconds: int, cluster: LocalCluster, calls: Path, log: Path) -> Non
 def test_a_killed_engines_tasks_are_called_once_although_they_come_back_last(
     cluster: LocalCluster, calls: Path, tmp_path: Path
 ) -> None:
-    with running_client(cluster, _script(calls, TASKS, 2.0)) as client:
+    with running_client(cluster, _script(calls, TASKS, TASK_S)) as client:
         with running_engine(cluster, tmp_path / "one.log", **SMALL) as engine:
             _await_calls(calls, engine, SLOTS)
             engine.stop(signal.SIGKILL)
@@ -135,7 +136,7 @@ def test_a_scheduler_that_is_behind_when_the_link_comes_back_runs_nothing_twice(
     with (
         LocalCluster(state_dir=tmp_path / "cluster") as cluster,
         Relay(cluster.scheduler_address) as relay,
-        running_client(cluster, _script(calls, TASKS, 2.0)) as client,
+        running_client(cluster, _script(calls, TASKS, TASK_S)) as client,
         running_engine(cluster, tmp_path / "log", scheduler_address=_address(relay), **SMALL) as engine,
     ):
         _await_calls(calls, engine, SLOTS)
@@ -152,19 +153,25 @@ def test_a_scheduler_that_is_behind_when_the_link_comes_back_runs_nothing_twice(
 
 
 @pytest.mark.long
-def test_three_thousand_tasks_over_a_cut_and_a_kill_are_called_once(
+def test_three_thousand_tasks_over_cuts_and_a_kill_are_called_once(
     cluster: LocalCluster, calls: Path, tmp_path: Path
 ) -> None:
-    """With defaults: a queue of 1,000, a hundred jobs at once."""
-    with Relay(cluster.scheduler_address) as relay, running_client(cluster, _script(calls, MANY_TASKS, 0.5)) as client:
-        with running_engine(cluster, tmp_path / "one.log", scheduler_address=_address(relay)) as engine:
-            _await_calls(calls, engine, 100)
-            relay.cut()
-            time.sleep(3)
-            relay.restore()
-            _await_calls(calls, engine, 800)
+    """With defaults: a queue of 1,000, a hundred jobs at once. Object storage is away once, too."""
+    with (
+        Relay(cluster.scheduler_address) as relay,
+        Relay(cluster.object_storage_address) as storage,
+        running_client(cluster, _script(calls, MANY_TASKS, 0.5)) as client,
+    ):
+        addresses: Any = {"scheduler_address": _address(relay), "object_storage_address": _address(storage)}
+        with running_engine(cluster, tmp_path / "one.log", **addresses) as engine:
+            for called, way, seconds in ((100, relay, 3), (400, storage, 3), (800, relay, 30)):
+                _await_calls(calls, engine, called)
+                way.cut()
+                time.sleep(seconds)
+                way.restore()
+            _await_calls(calls, engine, 1_200)
             engine.stop(signal.SIGKILL)
-        with running_engine(cluster, tmp_path / "two.log", scheduler_address=_address(relay)) as engine:
+        with running_engine(cluster, tmp_path / "two.log", **addresses) as engine:
             _await_all(client, MANY_TASKS)
             await_condition(lambda: only_lease_left(cluster), 60, lambda: engine.log)
     assert call_counts(calls) == [1] * MANY_TASKS

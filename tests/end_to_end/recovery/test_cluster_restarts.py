@@ -7,24 +7,47 @@ from pathlib import Path
 import pytest
 
 from provisioner.local.cluster import LocalCluster
-from tests.support.cluster.running_engine import await_condition, run_client, running_engine, sleeping_client
+from tests.support.cluster.running_engine import (
+    await_condition,
+    call_counts,
+    only_lease_left,
+    run_client,
+    running_client,
+    running_engine,
+)
 
 pytestmark = pytest.mark.long
+
+SLOTS = 4
+BACKLOG = """
+def sleep(number, folder):
+    import time
+    with open(os.path.join(folder, str(number)), "a") as calls:
+        calls.write("called\\n")
+    time.sleep(300)
+with Client(address=ADDRESS) as client:
+    [future.result() for future in [client.submit(sleep, number, {folder!r}) for number in range(32)]]
+"""
+ONE_MORE = "with Client(address=ADDRESS) as client: print(client.submit(abs, -1).result(timeout=60))"
 
 
 @pytest.mark.parametrize("transport", ["ymq", "zmq"])
 def test_jobs_of_a_scheduler_that_forgot_them_are_terminated_after_the_grace(
     tmp_path: Path, log: Path, transport: str
 ) -> None:
-    one_more = "with Client(address=ADDRESS) as client: print(client.submit(abs, -1).result(timeout=60))"
+    """More of them than the worker's queue holds: none is called again, neither of those that ran."""
+    calls = tmp_path / "calls"
+    calls.mkdir()
     with (
         LocalCluster(state_dir=tmp_path / "cluster", transport=transport) as cluster,
-        running_engine(cluster, log) as engine,
+        running_engine(cluster, log, max_concurrent_jobs=SLOTS, task_queue_size=2 * SLOTS) as engine,
     ):
-        with sleeping_client(cluster, engine, tmp_path / "mark", 300) as client:
-            client.kill()  # without a good-bye, which would cancel the task before the scheduler can forget it
+        with running_client(cluster, BACKLOG.format(folder=str(calls))) as client:
+            await_condition(lambda: len(list(calls.iterdir())) == SLOTS, 60, lambda: engine.log)
+            client.kill()  # without a good-bye, which would cancel the tasks before the scheduler can forget them
             cluster.restart_scheduler()
-        engine.wait_for_log("terminating 1 jobs whose tasks were not claimed", 60)
+        engine.wait_for_log(f"terminating {SLOTS} jobs whose tasks were not claimed", 60)
         await_condition(lambda: cluster.aws.jobs()["running"] == 0, 20, lambda: engine.log)
-        answer = run_client(cluster, one_more)
-    assert answer.strip() == "1"
+        assert run_client(cluster, ONE_MORE).strip() == "1"
+        await_condition(lambda: only_lease_left(cluster), 60, lambda: engine.log)
+    assert call_counts(calls) == [1] * SLOTS

@@ -107,7 +107,7 @@ def test_a_queued_task_goes_to_another_manager_when_this_one_ends(
     """
     with running_client(cluster, script) as client:
         with running_engine(cluster, log, max_concurrent_jobs=2, worker_manager_id="wm-first") as first:
-            first.wait_for_log("submitted")
+            first.wait_for_log("submitted wm-first_")
             first.stop()
         with running_engine(cluster, tmp_path / "second.log", worker_manager_id="wm-second"):
             output, errors = client.communicate(timeout=40)

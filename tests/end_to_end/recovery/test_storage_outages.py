@@ -10,6 +10,7 @@ from provisioner.local.cluster import LocalCluster
 from tests.support.cluster.clients import client_in_two_halves
 from tests.support.cluster.running_engine import (
     await_condition,
+    call_counts,
     only_lease_left,
     run_client,
     running_client,
@@ -46,11 +47,13 @@ def test_storage_that_is_away_while_tasks_are_loaded_and_delivered(
 
 
 BACKLOG = """
-def slow(number):
+def slow(number, folder):
     import time
+    with open(os.path.join(folder, str(number)), "a") as calls:
+        calls.write("called\\n")
     time.sleep(3)
 with Client(address=ADDRESS) as client:
-    futures = [client.submit(slow, number) for number in range(120)]
+    futures = [client.submit(slow, number, {folder!r}) for number in range(120)]
     print("submitted", flush=True)
     [future.result() for future in futures]
 """
@@ -59,11 +62,13 @@ ONE_MORE = "with Client(address=ADDRESS) as client: print(client.submit(abs, -1)
 
 @pytest.mark.long
 def test_objects_that_a_restarted_storage_lost_hold_up_no_later_client(log: Path, tmp_path: Path) -> None:
+    calls = tmp_path / "calls"
+    calls.mkdir()
     with (
         LocalCluster(state_dir=tmp_path / "cluster") as cluster,
         running_engine(cluster, log, max_concurrent_jobs=40) as engine,
     ):
-        with running_client(cluster, BACKLOG) as client:
+        with running_client(cluster, BACKLOG.format(folder=str(calls))) as client:
             assert client.stdout is not None
             client.stdout.readline()
             await_condition(lambda: cluster.aws.jobs()["running"] >= 20, 60, lambda: engine.log)
@@ -71,3 +76,4 @@ def test_objects_that_a_restarted_storage_lost_hold_up_no_later_client(log: Path
             # the jobs end, and their slots go to tasks whose arguments nobody has any more
             await_condition(lambda: cluster.aws.jobs()["running"] == 0, 60, lambda: engine.log)
         assert run_client(cluster, ONE_MORE).strip() == "1"
+    assert set(call_counts(calls)) == {1}

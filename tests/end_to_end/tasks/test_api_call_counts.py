@@ -6,11 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from engine.config.settings import EngineConfig
 from provisioner.local.cluster import LocalCluster
 from tests.support.cluster.running_engine import (
+    Engine,
     await_condition,
     keys_left,
     manager_calls,
+    manager_config,
     run_client,
     running_client,
     running_engine,
@@ -75,15 +78,25 @@ def test_nothing_stays_in_s3_after_a_run(cluster: LocalCluster, log: Path) -> No
     assert keys_left(cluster, "wm-tidy") == []
 
 
-def test_the_manager_never_unpickles(cluster: LocalCluster, log: Path) -> None:
+def test_the_manager_never_unpickles_and_logs_neither_payloads_nor_results(cluster: LocalCluster, log: Path) -> None:
     script = """
     class Loud:
         def __reduce__(self):
             return (print, ("UNPICKLED",))
+    def refuse(argument):
+        raise ValueError("SECRET message of " + argument)
     with Client(address=ADDRESS) as client:
         assert client.submit(lambda loud: 1, Loud()).result(timeout=60) == 1
         client.submit(lambda: Loud()).result(timeout=60)
+        assert client.submit(str.lower, "SECRET argument").result(timeout=60) == "secret argument"
+        assert client.submit(str.upper, "secret result").result(timeout=60) == "SECRET RESULT"
+        assert "SECRET message" in str(client.submit(refuse, "SECRET argument").exception(timeout=60))
     """
-    with running_engine(cluster, log) as engine:
+    config = EngineConfig(managers=(manager_config(cluster),), logging_level="DEBUG")
+    engine = Engine(config, cluster.environment(), log)
+    try:
         assert "UNPICKLED" in run_client(cluster, script)
-        assert "UNPICKLED" not in engine.log
+    finally:
+        engine.stop()
+    assert "DEBUG" in engine.log
+    assert [word for word in ("UNPICKLED", "SECRET") if word in engine.log] == []

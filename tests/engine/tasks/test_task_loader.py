@@ -10,8 +10,8 @@ import pytest
 from container.batch_job_frames import Blob
 from engine.messages import TaskArrived
 from engine.model import ResourceShape
-from engine.storage.byte_budget import ByteBudget
-from engine.storage.object_cache import CONCURRENT_READS
+from engine.storage.byte_budget import BUDGET_BYTES, ByteBudget
+from engine.storage.object_cache import CACHE_BYTES, CONCURRENT_READS
 from engine.tasks.task_loader import TaskLoader
 
 MIB = 1024 * 1024
@@ -96,6 +96,29 @@ async def test_no_large_object_is_read_past_the_budget_until_bytes_are_released(
     budget.release([full])
     await asyncio.wait_for(load, 5)
     assert before <= 3 * MIB
+
+
+async def test_tasks_with_large_arguments_hold_no_more_than_the_budget_until_they_are_submitted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A hundred of 40 MB held 1,450 MiB of 256."""
+    monkeypatch.setattr("engine.storage.object_cache._as_blob", _as_blob_here)
+    sizes = {b"%d" % number: 40_000_000 for number in range(12)}
+    loader = _loader(Shelf(sizes=sizes))
+    loads = [asyncio.create_task(loader.load(_task(n, name), ResourceShape())) for n, name in enumerate(sizes)]
+    for _ in range(1_000):
+        await asyncio.sleep(0)
+    held = loader._budget.used
+    for load in loads:
+        load.cancel()
+    await asyncio.gather(*loads, return_exceptions=True)
+    await loader.close()
+    assert BUDGET_BYTES <= held <= 1.2 * (BUDGET_BYTES + CACHE_BYTES)
+
+
+async def _as_blob_here(data: bytes) -> Blob:
+    """Without a thread, whose end no number of turns of the loop tells."""
+    return Blob.of(data)
 
 
 async def test_what_a_failed_load_had_read_is_let_go() -> None:

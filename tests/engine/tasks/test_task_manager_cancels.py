@@ -117,6 +117,20 @@ async def test_a_forced_cancel_that_meets_the_outcome_in_one_turn_of_the_loop_is
     assert (bench.scheduler.answers, bench.scheduler.results) == ([(task_id("a"), CancelAnswer.CANCELED)], [])
 
 
+@pytest.mark.parametrize("is_submitted", [False, True])
+async def test_two_cancels_in_one_turn_of_the_loop_are_answered_and_leave_nothing(is_submitted: bool) -> None:
+    """A client's own and the one of its departure."""
+    bench = Bench(slots=1)
+    await bench.arrive("a", "b")
+    if is_submitted:
+        await bench.submitted("a")
+    for _ in range(2):
+        bench.tasks.on_cancel(CancelRequested(task_id("a"), force=True))
+    await settle()
+    assert set(bench.scheduler.answers) == {(task_id("a"), CancelAnswer.CANCELED)}
+    assert (bench.backend.names, bench.tasks.slots_used) == (["a", "b"], 1)
+
+
 async def test_a_cancel_while_the_bytes_never_come_frees_the_slot_and_the_bounds() -> None:
     bench = Bench(slots=1)
     bench.shelf.lost.add(b"a" * 32)

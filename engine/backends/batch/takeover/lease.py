@@ -119,7 +119,7 @@ class Lease:
 
     @property
     def last_act_s(self) -> float | None:
-        """Seconds since a dead holder that was succeeded could last act, at the least; None: it gave the lease back.
+        """Seconds since the holder that was succeeded could last act, at the least; None: there was none.
 
         Negative when it may have acted up to a moment ago.
         """
@@ -185,7 +185,9 @@ class Lease:
             self._me = msgspec.structs.replace(self._me, signing_key=found.holder.signing_key)
         if not await self._write(IfMatch=found.etag):
             return False
-        if not found.is_released:
+        if found.is_released:  # with jobs running, of which the last may not be listed yet
+            self._inherited_s = found.age_s - GRANULARITY_S
+        else:
             logger.info("succeeded the previous holder of the lease")
             self._inherited_s = found.age_s - (found.lasts_s - SAFETY_S)
         return True
@@ -225,9 +227,11 @@ class Lease:
         """Decide what a renewal that failed means."""
         if error.action is ErrorAction.REFRESH_CREDENTIALS:
             self._client.pause(error)  # often the only call of an idle manager
-        elif error.forbidden and self._may_pass():
+        elif error.action is ErrorAction.RETRY_LATER:
+            return
+        elif self._may_pass():
             self._client.pauses.begin(self, describe_refusal(error))
-        elif error.action is not ErrorAction.RETRY_LATER:
+        else:
             self._lose(f"the lease can't be renewed ({error})")
 
     def _may_pass(self) -> bool:

@@ -6,7 +6,15 @@ import asyncio
 
 import pytest
 
-from engine.aws.calls.operations import DESCRIBE_JOBS, GET_OBJECT, GET_PAYLOAD, SUBMIT_JOB, Operation
+from engine.aws.calls.operations import (
+    DESCRIBE_JOBS,
+    GET_OBJECT,
+    GET_PAYLOAD,
+    LIST_JOBS,
+    LIST_OBJECTS,
+    SUBMIT_JOB,
+    Operation,
+)
 from engine.aws.calls.pauses import FIRST_REFUSAL_PATIENCE_S, REFUSAL_PATIENCE_S
 from engine.aws.client import AwsClient
 from engine.aws.errors import AwsError
@@ -63,6 +71,22 @@ async def test_of_the_request_itself_is_final(client: AwsClient, code: str) -> N
     await worked(client, SUBMIT_JOB)
     with pytest.raises(AwsError, match=code):
         await client.run(SUBMIT_JOB, script(refused(code, "Unable to substitute value."), "never"))
+
+
+@pytest.mark.parametrize("operation", [DESCRIBE_JOBS, LIST_JOBS, LIST_OBJECTS])
+@pytest.mark.parametrize("status", [400, 404, 405, 409])
+async def test_of_a_look_that_asks_as_it_did_before_may_pass(
+    client: AwsClient, clock: FakeClock, told: list[str], operation: Operation, status: int
+) -> None:
+    await worked(client, operation)
+    refusal = answered(status, str(status))
+    assert await client.run(operation, script(refusal, refusal, "fine")) == "fine"
+    assert operation.name in told[0]
+    assert told[1:] == ["resumed"]
+    begun = clock.now
+    with pytest.raises(AwsError, match=str(status)):
+        await client.run(operation, script(*[refusal] * 100))
+    assert REFUSAL_PATIENCE_S <= clock.now - begun < REFUSAL_PATIENCE_S + 10
 
 
 async def test_of_a_single_object_holds_nobody_up(client: AwsClient, told: list[str]) -> None:

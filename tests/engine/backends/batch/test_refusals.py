@@ -38,6 +38,9 @@ def square(value: int) -> int:
         "error:SubmitJob:403:x1",
         "error:DescribeJobs:403:x1",
         "error:ListObjectsV2:403:x1",
+        "error:DescribeJobs:400:x1",
+        pytest.param("error:ListObjectsV2:404:x1", marks=pytest.mark.long),
+        pytest.param("error:PutObject:400:match=*lease:x1", marks=pytest.mark.long),
         "error:PutObject:403:match=*payloads*:x1",
         "error:PutObject:403:match=*lease:x1",
         "error:GetObject:403:x1",
@@ -55,6 +58,23 @@ async def test_one_refusal_of_what_worked_is_survived(aws: LocalAWS, fault: str)
         assert [await told.value(task) for task in tasks] == [9, 16]
         await eventually(lambda: all(one["struck"] for one in aws.faults()))
         await told.until(lambda now: now.resumed == len(now.pauses))
+        assert told.lost == []
+
+
+async def test_one_refusal_of_a_look_at_an_arrays_children_is_survived(aws: LocalAWS) -> None:
+    async with running(aws) as (backend, told):
+        first = work(square, 2)
+        backend.submit(first)
+        assert await told.value(first) == 4
+        aws.fault("oom:1:x2")
+        aws.fault("error:ListJobs:400:x1")
+        tasks = works(square, [3, 4])
+        for task in tasks:
+            backend.submit(task)
+        for task in tasks:
+            with pytest.raises(MemoryError):
+                await told.value(task)
+        assert [one["struck"] for one in aws.faults()] == [2, 1]
         assert told.lost == []
 
 

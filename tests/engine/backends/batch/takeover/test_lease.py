@@ -199,12 +199,13 @@ async def test_an_object_that_was_deleted_by_hand_is_written_again(managers: Man
     assert lease.held
 
 
-async def test_a_refusal_for_a_moment_pauses(managers: Managers, aws: LocalAWS) -> None:
+@pytest.mark.parametrize("status", [403, 400, 404])
+async def test_a_refusal_for_a_moment_pauses(managers: Managers, aws: LocalAWS, status: int) -> None:
     lease = managers.lease()
     told: list[str] = []
     managers.client.pauses.on_paused, managers.client.pauses.on_resumed = told.append, lambda: told.append("resumed")
     await lease.acquire()
-    aws.fault("error:PutObject:403:x3")
+    aws.fault(f"error:PutObject:{status}:x3")
     await kept(lease, Naps(managers.clock, 3.0, 10.0, 10.0, 10.0))
     assert managers.lost == []
     assert lease.held
@@ -316,7 +317,8 @@ async def test_who_gives_it_back_with_jobs_running_leaves_the_signing_key_to_who
     before = managers.clock.now
     await second.acquire()
     assert (first.held, second.held, managers.clock.now) == (False, True, before)
-    assert (second.signing_key, second.last_act_s) == (first.signing_key, None)
+    assert second.signing_key == first.signing_key
+    assert second.last_act_s is not None  # a job that was sent a moment before may not be listed yet
     assert first.signing_key.hex() not in caplog.text
 
 

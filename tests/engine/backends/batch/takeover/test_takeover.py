@@ -21,6 +21,7 @@ from engine.aws.batch_jobs import LISTED_WITHIN_S
 from engine.aws.batch_states import LIVING
 from engine.backends.batch.names import JobKind, StoreLayout, job_name, new_submission_id
 from engine.backends.batch.submission_secrets import SubmissionSecrets, new_signing_key
+from engine.backends.batch.takeover.lease import Lease
 from engine.backends.batch.takeover.lease_record import this_process
 from engine.backends.batch.takeover.reconcile import Reconciler
 from engine.model import TaskWork
@@ -118,7 +119,7 @@ async def test_results_whose_jobs_batch_forgot_are_delivered_or_deleted(
     await leave(aws, manager_id, sent, tmp_path, 3)
     await eventually(lambda: aws.jobs()["running"] == 0)
     async with running(aws, worker_manager_id=manager_id) as (backend, told):
-        assert backend.orphans == 3
+        assert backend.orphans >= 3  # there may be more than is known
         if claimed:
             assert all(backend.adopt(task.task_id) is not None for task in sent)
             assert [await told.value(task) for task in sent] == [str(tmp_path / str(n)) for n in range(3)]
@@ -160,8 +161,9 @@ def waiting_value(folder: Path, sent: list[TaskWork], task: TaskWork) -> str:
 
 
 async def test_tasks_of_a_bundle_whose_submission_is_unknown_run_once_and_hold_up_nobody(
-    aws: LocalAWS, tmp_path: Path
+    aws: LocalAWS, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(Lease, "last_act_s", None)  # it was given back long ago
     lost, late, other = (noted_in(tmp_path / name, 2) for name in ("lost", "late", "other"))
     predecessor = Predecessor(aws, "wm-bundles")
     predecessor.leave()
