@@ -167,14 +167,17 @@ class AWSHPCTaskManager:
                 record.cancel_requested = True
             case TaskState.DELIVERING:
                 # the result goes out next: the scheduler takes it only from a task whose cancel was refused
-                self._answer(cancel.task_id, CancelAnswer.FAILED)
+                assert record is not None
+                self._refuse(record)
             case TaskState.DELIVERED:
                 # the scheduler cancelled before the result reached it, so it drops that and waits for this answer
                 self._answer(cancel.task_id, CancelAnswer.CANCELED)
             case TaskState.SUBMITTED | TaskState.ADOPTING if not cancel.force:
-                self._answer(cancel.task_id, CancelAnswer.FAILED)
+                assert record is not None
+                self._refuse(record)
             case TaskState.QUEUED | TaskState.LOADING if not cancel.force and self._may_have_job(cancel.task_id):
-                self._answer(cancel.task_id, CancelAnswer.FAILED)
+                assert record is not None
+                self._refuse(record)
             case TaskState.COLLECTING | TaskState.PAUSED if not cancel.force:
                 assert record is not None
                 self._hand_back(record)
@@ -413,6 +416,9 @@ class AWSHPCTaskManager:
             self._enter(record, TaskState.DELIVERING)
             self._tell(self._events.on_ended, outcome)
         await self._deliveries.store(record.task, outcome)
+        while record.refusal is not None:  # behind the result, which it dropped, the scheduler would wait for another
+            refusal, record.refusal = record.refusal, None
+            await asyncio.wait([refusal])
         self._enter(record, TaskState.DELIVERED)
         if record.claimed:
             await self._deliveries.announce(record.task_id)
@@ -453,7 +459,7 @@ class AWSHPCTaskManager:
     def _hand_back(self, record: TaskRecord) -> None:
         """To the balancer, which gives it to whoever is idle: a job that may exist would call its function as well."""
         if not self._backend.take_back(record.task_id):
-            self._answer(record.task_id, CancelAnswer.FAILED)
+            self._refuse(record)
             return
         record.cancel_requested = True
         self._enter(record, TaskState.CANCELLING)
@@ -515,8 +521,11 @@ class AWSHPCTaskManager:
             self._withdraw(record, "it was not claimed again", CancelReason.UNCLAIMED)
         self._steps.spawn(self._backend.abandon_orphans())
 
-    def _answer(self, task_id: bytes, answer: CancelAnswer) -> None:
-        self._steps.spawn(self._send_answer(task_id, answer))
+    def _refuse(self, record: TaskRecord) -> None:
+        record.refusal = self._answer(record.task_id, CancelAnswer.FAILED)
+
+    def _answer(self, task_id: bytes, answer: CancelAnswer) -> asyncio.Task[None]:
+        return self._steps.spawn(self._send_answer(task_id, answer))
 
     async def _send_answer(self, task_id: bytes, answer: CancelAnswer) -> None:
         if self._replies is None:

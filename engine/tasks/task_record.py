@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from dataclasses import dataclass
 from enum import StrEnum
@@ -110,6 +111,8 @@ class TaskRecord:
     """The scheduler has said, on the present connection, that the task is ours."""
     cancel_requested: bool = False
     """Its client waits for an answer to a cancel."""
+    refusal: asyncio.Task[None] | None = None
+    """Sends the answer that a cancel was refused."""
 
     @property
     def task_id(self) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from engine.messages import CancelAnswer, CancelRequested
@@ -115,6 +117,24 @@ async def test_a_forced_cancel_that_meets_the_outcome_in_one_turn_of_the_loop_is
     bench.tasks.on_cancel(CancelRequested(task_id("a"), force=True))
     await bench.finish("a")
     assert (bench.scheduler.answers, bench.scheduler.results) == ([(task_id("a"), CancelAnswer.CANCELED)], [])
+
+
+@pytest.mark.parametrize("force", [False, True])
+async def test_a_refusal_is_sent_before_the_result_though_that_is_stored_in_the_same_turn_of_the_loop(
+    force: bool,
+) -> None:
+    """Scaler drops a result of a task that it is cancelling; with the refusal behind it, it would wait for ever."""
+    bench = Bench()
+    await bench.arrive("a")
+    await bench.submitted("a")
+    bench.shelf.puts.clear()
+    finishing = asyncio.create_task(bench.finish("a"))
+    await settle()
+    bench.shelf.puts.set()
+    bench.tasks.on_cancel(CancelRequested(task_id("a"), force))
+    await finishing
+    assert bench.scheduler.order == [CancelAnswer.FAILED, *bench.scheduler.results]
+    assert len(bench.scheduler.results) == 1
 
 
 @pytest.mark.parametrize("is_submitted", [False, True])

@@ -122,6 +122,11 @@ class Shelf:
     objects: dict[bytes, bytes] = field(default_factory=dict)
     lost: set[bytes] = field(default_factory=set)
     broken_puts: int = 0
+    puts: asyncio.Event = field(default_factory=asyncio.Event)
+    """Puts return once it is set, as it is at first."""
+
+    def __post_init__(self) -> None:
+        self.puts.set()
 
     async def get(self, object_id: bytes, at_most: int | None = None) -> bytes:
         if len(object_id) != 32:
@@ -134,6 +139,7 @@ class Shelf:
         if self.broken_puts:
             self.broken_puts -= 1
             raise ZeroDivisionError("a defect")
+        await self.puts.wait()
         self.objects[object_id] = data
 
 
@@ -147,9 +153,12 @@ class Scheduler:
     printed: list[tuple[bytes, int, str]] = field(default_factory=list)
     """What tasks printed while they ran, by descriptor."""
     broken_notices: int = 0
+    order: list[object] = field(default_factory=list)
+    """Answers and results, as they were sent."""
 
     async def answer_cancel(self, task_id: bytes, answer: CancelAnswer) -> None:
         self._check()
+        self.order.append(answer)
         self.answers.append((task_id, answer))
 
     async def announce_output(self, task_id: bytes, texts: Sequence[tuple[int, str]]) -> None:
@@ -162,6 +171,7 @@ class Scheduler:
             self.broken_notices -= 1
             raise ZeroDivisionError("a defect")
         self.results.append(notice)
+        self.order.append(notice)
 
     def _check(self) -> None:
         if not self.up:
