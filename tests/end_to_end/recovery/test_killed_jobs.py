@@ -159,6 +159,8 @@ class Bench:
         self._runs += 1
         folder = self._folder / f"case-{self._runs}"
         folder.mkdir()
+        # a runner that still ends has its task's result out, and would be who is killed
+        await_condition(lambda: self._cluster.aws.jobs()["running"] == 0, 60, lambda: self._engine.log)
         if case.written:
             await_condition(lambda: nothing_of_tasks_left(self._cluster), 60, lambda: self._engine.log)
         if not case.waits:

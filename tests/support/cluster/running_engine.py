@@ -137,21 +137,24 @@ def client_process(cluster: LocalCluster, script: str, *arguments: str) -> subpr
 
 @contextmanager
 def running_client(cluster: LocalCluster, script: str) -> Iterator[subprocess.Popen[str]]:
-    """One that is gone at the end, whatever the test finds out; it says good-bye, so that its tasks go, too."""
+    """One that is gone at the end with its tasks, whatever the test finds out."""
     with client_process(cluster, script) as client:
         try:
             yield client
         finally:
-            end_client(client)
+            if not end_client(client):  # the next engine that comes would get its tasks
+                cluster.restart_scheduler()
 
 
-def end_client(client: subprocess.Popen[str]) -> None:
-    """As Ctrl-C does: a scheduler gives the tasks of one that was killed to the next engine that comes."""
+def end_client(client: subprocess.Popen[str]) -> bool:
+    """As Ctrl-C does, so that it says good-bye and its tasks go; by force when it doesn't end: then they stay."""
     client.send_signal(signal.SIGINT)
     try:
         client.wait(20)
     except subprocess.TimeoutExpired:
         client.kill()
+        return False
+    return True
 
 
 SLEEPER = """
