@@ -7,23 +7,28 @@ from __future__ import annotations
 
 from typing import Final
 
-from engine.aws.batch_states import LIVING
+from engine.aws.batch_states import LIVING, BatchState
 from provisioner.clients import Clients, Document
-from provisioner.errors import ProvisionError
+from provisioner.errors import CallFailed, ProvisionError
 from provisioner.plan.waiting import WaitPolicy
 
 REASON: Final = "cleanup of the stack"
 
 
+def jobs_in_state(clients: Clients, queue: str, state: BatchState) -> list[Document]:
+    """Summaries of a queue's jobs; an array job is one. None of a queue that is gone meanwhile. Raises `CallFailed`."""
+    try:
+        return clients.listing("batch", "list_jobs", "jobSummaryList", {"jobQueue": queue, "jobStatus": state.value})
+    except CallFailed:  # AWS has no code for this error alone
+        queues = clients.listing("batch", "describe_job_queues", "jobQueues", {"jobQueues": [queue]})
+        if any(entry["status"] != "DELETED" for entry in queues):
+            raise
+        return []
+
+
 def living_jobs(clients: Clients, queue: str) -> list[Document]:
-    """Summaries of the jobs that have not ended; an array job is one. Raises `CallFailed`."""
-    return [
-        job
-        for state in LIVING
-        for job in clients.listing(
-            "batch", "list_jobs", "jobSummaryList", {"jobQueue": queue, "jobStatus": state.value}
-        )
-    ]
+    """Summaries of the jobs that have not ended. Raises `CallFailed`."""
+    return [job for state in LIVING for job in jobs_in_state(clients, queue, state)]
 
 
 def terminate_jobs(clients: Clients, queue: str, wait_policy: WaitPolicy, seconds: float) -> None:

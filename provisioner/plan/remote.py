@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from engine.aws.batch_states import BatchState
 from provisioner.clients import Clients, Document
 from provisioner.errors import CallFailed
+from provisioner.plan.queued_jobs import jobs_in_state
 
 Answer = TypeVar("Answer")
 
@@ -37,6 +39,10 @@ class RemoteState:
             f"{service}:{operation}:{key}:{parameters}",
             lambda: self._clients.listing(service, operation, key, parameters),
         )
+
+    def jobs(self, queue: str, state: BatchState) -> Sequence[Document]:
+        """Summaries of a queue's jobs in this state; none of a queue that is gone meanwhile."""
+        return self._cached(f"jobs:{queue}:{state}", lambda: jobs_in_state(self._clients, queue, state))
 
     def _cached(self, key: str, read: Callable[[], Answer]) -> Answer:
         if key not in self._cache:

@@ -185,12 +185,7 @@ def _definitions_in_use(queue: str, remote: RemoteState) -> set[str]:
     queues = remote.list("batch", "describe_job_queues", "jobQueues", jobQueues=[queue])
     if not any(entry["status"] not in ("DELETING", "DELETED") for entry in queues):
         return set()
-    jobs = [
-        job
-        for state in LIVING
-        for job in remote.list("batch", "list_jobs", "jobSummaryList", jobQueue=queue, jobStatus=state.value)
-    ]
-    return {str(job.get("jobDefinition", "")) for job in jobs}
+    return {str(job.get("jobDefinition", "")) for state in LIVING for job in remote.jobs(queue, state)}
 
 
 def _in_order(document: Document) -> Document:

@@ -148,10 +148,7 @@ def count_running(remote: RemoteState, queue: str) -> int:
 
 
 def _count(remote: RemoteState, queue: str, states: Iterable[BatchState]) -> int:
-    return sum(
-        len(remote.list("batch", "list_jobs", "jobSummaryList", jobQueue=queue, jobStatus=state.value))
-        for state in states
-    )
+    return sum(len(remote.jobs(queue, state)) for state in states)
 
 
 def time_limit_actions(spec: ProvisionSpec) -> list[Document]:
