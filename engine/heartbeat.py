@@ -84,7 +84,11 @@ class HeartbeatManager:
         """Wait until the scheduler has handled all that was sent before. Raises `LinkDown` when the link ends."""
         reached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._barriers.append((self._sent + 1, reached))
-        await self.beat()
+        try:
+            await self.beat()
+        except BaseException:
+            reached.cancel()  # nobody waits for it, nor for how it ends
+            raise
         await reached
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import pytest
 
@@ -37,6 +38,21 @@ async def test_a_barrier_waits_for_the_echo_of_its_own_heartbeat() -> None:
     scheduler.heartbeat.on_echo()
     await barrier
     assert not reached_by_an_older_echo
+
+
+async def test_a_barrier_whose_heartbeat_can_not_be_sent_is_nobodys_error_at_the_end_of_the_connection() -> None:
+    async def refuse(_: WorkerVitals) -> None:
+        raise LinkDown("the other end closed the connection")
+
+    told: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    heartbeat = HeartbeatManager(refuse, vitals, interval=0.0, clock=lambda: 0.0)
+    with pytest.raises(LinkDown):
+        await heartbeat.barrier()
+    heartbeat.close()
+    del heartbeat
+    gc.collect()
+    assert told == []
 
 
 async def test_a_connection_that_ends_fails_the_barriers_that_wait() -> None:

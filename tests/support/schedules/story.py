@@ -39,6 +39,10 @@ REGRETTING = (17, 5)
 """Divided by the one number, seeds leave the other where tasks are cancelled while a successor looks for their jobs."""
 ON_ONE_MACHINE = (13, (1, 2))
 """Divided by the one number, seeds leave one of the others where a killed engine is succeeded at once."""
+BUSY = (15, (1, 6, 14))
+"""Divided by the one number, seeds leave one of the others where the engine's loop comes late to its turns."""
+TURNS_LATE, LATE_S = 0.3, 0.3
+"""Share of such turns, and by how much at the most."""
 NESTING = (10, 3)
 """Divided by the one number, seeds leave the other where functions submit tasks of their own and wait for them."""
 RESIZING = (3, 1)
@@ -84,6 +88,8 @@ class Plan:
     """Tasks that were killed for their memory are sent again."""
     is_on_one_machine: bool = False
     """A successor sees that its predecessor is gone: no lease is waited for, and listings lag behind."""
+    is_busy: bool = False
+    """The engine has no time for its loop now and then."""
     nested: dict[bytes, Fate] = field(default_factory=dict)
     """What becomes of the tasks that the functions of these tasks submit, at each call one, and wait for."""
     wall_speed: float = 1.0
@@ -208,6 +214,7 @@ def run_story(seed: int) -> Story:
     if seed % HASTY == HASTY_REST:
         _hasten(plan, random.Random(seed))
     plan.is_on_one_machine = seed % ON_ONE_MACHINE[0] in ON_ONE_MACHINE[1]
+    plan.is_busy = seed % BUSY[0] in BUSY[1]
     if seed % REGRETTING[0] == REGRETTING[1]:
         _let_regret(plan, random.Random(seed))
     if seed % NESTING[0] == NESTING[1]:
@@ -223,7 +230,7 @@ def run_story(seed: int) -> Story:
 def run_plan(plan: Plan, rng: random.Random, seed: int = 0, watch: Callable[[Bucket], None] | None = None) -> Story:
     """Run a plan, whose details `rng` decides. `watch` is called every second with what S3 holds."""
     story = Story(seed)
-    loop = VirtualLoop(lambda: rng.uniform(0.002, 0.08))
+    loop = VirtualLoop(lambda: rng.uniform(0.002, 0.08), _lateness(plan, seed))
     loop.wall_speed = plan.wall_speed
     loop.set_task_factory(note_task)
     loop.set_exception_handler(lambda _, context: _note_defect(story, context))
@@ -238,6 +245,11 @@ def run_plan(plan: Plan, rng: random.Random, seed: int = 0, watch: Callable[[Buc
         story.seconds = loop.time()
         _close(loop)
     return story
+
+
+def _lateness(plan: Plan, seed: int) -> Callable[[], float]:
+    rng = random.Random(seed)
+    return lambda: rng.uniform(0, LATE_S) if plan.is_busy and rng.random() < TURNS_LATE else 0.0
 
 
 def _note_defect(story: Story, context: dict[str, Any]) -> None:

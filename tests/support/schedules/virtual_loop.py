@@ -18,7 +18,8 @@ class NothingLeftToDo(Exception):
 class _NoFiles(selectors.BaseSelector):
     """Selector of a loop without files, which "waits" by moving the clock."""
 
-    def __init__(self) -> None:
+    def __init__(self, late: Callable[[], float]) -> None:
+        self._late = late
         self.now = 0.0
         self._keys: dict[Any, selectors.SelectorKey] = {}
 
@@ -33,7 +34,8 @@ class _NoFiles(selectors.BaseSelector):
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None:
             raise NothingLeftToDo
-        self.now += max(timeout, 0.0)
+        if timeout > 0:
+            self.now += timeout + self._late()
         return []
 
     def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
@@ -41,10 +43,14 @@ class _NoFiles(selectors.BaseSelector):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """`latency` gives the seconds that each piece of work in a "thread" takes; it runs in the middle of them."""
+    """`latency` gives the seconds that each piece of work in a "thread" takes; it runs in the middle of them.
 
-    def __init__(self, latency: Callable[[], float]) -> None:
-        self._selected = _NoFiles()
+    `late` gives those by which the loop comes late to its next turn, as a busy one does: in that it meets all that
+    is due by then.
+    """
+
+    def __init__(self, latency: Callable[[], float], late: Callable[[], float] = lambda: 0.0) -> None:
+        self._selected = _NoFiles(late)
         self._latency = latency
         self.wall_speed = 1.0
         """Wall-clock seconds in one second of the loop: what takes days needn't be followed for days."""
