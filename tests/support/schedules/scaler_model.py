@@ -57,13 +57,15 @@ class ModelStorage:
 
     def __init__(self) -> None:
         self.objects: dict[bytes, bytes] = {}
+        self.put_s = 0.001
+        """How long a result takes."""
 
     async def get(self, object_id: bytes, at_most: int | None = None) -> bytes:
         await asyncio.sleep(0.001)
         return self.objects[object_id][:at_most]
 
     async def put(self, object_id: bytes, data: bytes) -> None:
-        await asyncio.sleep(0.001)
+        await asyncio.sleep(self.put_s)
         self.objects[object_id] = data
 
     def use_address(self, address: str) -> None:

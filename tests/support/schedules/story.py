@@ -43,6 +43,8 @@ BUSY = (15, (1, 6, 14))
 """Divided by the one number, seeds leave one of the others where the engine's loop comes late to its turns."""
 TURNS_LATE, LATE_S = 0.3, 0.3
 """Share of such turns, and by how much at the most."""
+BUSY_PUT_S = 0.15
+"""How long a result takes there into object storage."""
 NESTING = (10, 3)
 """Divided by the one number, seeds leave the other where functions submit tasks of their own and wait for them."""
 RESIZING = (3, 1)
@@ -277,6 +279,7 @@ class _World:
         self._plan = plan
         self._story = story
         self._storage = ModelStorage()
+        self._storage.put_s = BUSY_PUT_S if plan.is_busy else self._storage.put_s
         self._scheduler = Scheduler(rng, self._storage, self._tell)
         self._bucket = Bucket(loop, plan.expiry_days)
         self._fates = {task_id: fate for _, task_id, fate, _ in plan.tasks}
