@@ -200,7 +200,7 @@ def recovery(bench: Bench) -> Figures:
         bench.running.process = bench.starter.launch(bench.side).process
         output, _ = client.communicate(timeout=TIMEOUT_S)
     finally:
-        end_client(client)
+        end_client(client, bench.cluster)
     more = bench.cluster.aws.jobs()["attempts"] - before
     return {
         f"kill -9, {HELD} x {HELD_S:g} s running: s to the last result": time.monotonic() - killed,

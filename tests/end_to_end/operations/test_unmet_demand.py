@@ -30,7 +30,7 @@ def test_a_policy_that_never_asks_is_told_within_twenty_seconds(
                 engine.wait_for_log("has 1 waiting tasks and doesn't ask for this manager", 20)
                 assert engine.stop() == 0
         finally:
-            end_client(client)
+            end_client(client, cluster)
             client.communicate()
 
 

@@ -125,7 +125,7 @@ def test_an_edited_module_runs_at_once_and_what_was_submitted_keeps_its_code(
                 assert output.split() == ["2"], errors
                 assert versions(cluster, project) == [4] * 4
         finally:
-            end_client(waiting)
+            end_client(waiting, cluster)
     assert nothing_of_tasks_left(cluster), keys_left(cluster, "wm-test")
 
 

@@ -75,7 +75,7 @@ def test_after_a_takeover_each_line_comes_once(cluster: LocalCluster, log: Path,
             out, errors = client.communicate(timeout=90)
             assert out, errors + second.log
     finally:
-        end_client(client)
+        end_client(client, cluster)
     assert json.loads(out) == [f"task {number} {what}" for number in range(4) for what in ("begins", "ends")]
 
 

@@ -50,7 +50,7 @@ def talking_client(cluster: LocalCluster, script: str) -> Iterator[TalkingClient
     try:
         yield TalkingClient(process)
     finally:
-        end_client(process)
+        end_client(process, cluster)
         process.communicate()
 
 

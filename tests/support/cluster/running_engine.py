@@ -142,19 +142,20 @@ def running_client(cluster: LocalCluster, script: str) -> Iterator[subprocess.Po
         try:
             yield client
         finally:
-            if not end_client(client):  # the next engine that comes would get its tasks
-                cluster.restart_scheduler()
+            end_client(client, cluster)
 
 
-def end_client(client: subprocess.Popen[str]) -> bool:
-    """As Ctrl-C does, so that it says good-bye and its tasks go; by force when it doesn't end: then they stay."""
+def end_client(client: subprocess.Popen[str], cluster: LocalCluster) -> None:
+    """As Ctrl-C does, so that it says good-bye and its tasks go. By force when it doesn't end.
+
+    The next engine that comes would get the tasks of one that was killed: the scheduler loses them.
+    """
     client.send_signal(signal.SIGINT)
     try:
         client.wait(20)
     except subprocess.TimeoutExpired:
         client.kill()
-        return False
-    return True
+        cluster.restart_scheduler()
 
 
 SLEEPER = """
@@ -179,7 +180,7 @@ def sleeping_client(
         await_condition(mark.exists, 30, lambda: engine.log)
         yield client
     finally:
-        end_client(client)
+        end_client(client, cluster)
         client.communicate()
 
 

@@ -43,8 +43,9 @@ class StateReporter:
         if submission is None or not submission.is_packed or task.reported_state not in UNDER_WAY:
             return
         front = submission.front(submission.child_of(task))
-        waits = front is not None and front.submission is submission and front.reported_state is BatchState.PENDING
-        if front is not None and waits and front.task_id not in submission.silent:
+        if front is None or front.submission is not submission or front.task_id in submission.silent:
+            return
+        if front.reported_state is BatchState.PENDING:
             self._report_state(front, BatchState.RUNNING)
 
     def _report_children(self, submission: Submission, job: BatchJob) -> None:
