@@ -260,10 +260,12 @@ def _note_defect(story: Story, context: dict[str, Any]) -> None:
 
 
 def _close(loop: VirtualLoop) -> None:
-    for task in asyncio.all_tasks(loop):
-        task.cancel()
+    """End what still runs, which takes a turn for each task that waits for another one."""
     loop.set_exception_handler(lambda _, context: None)
-    loop.run_until_complete(asyncio.sleep(0))
+    while tasks := asyncio.all_tasks(loop):
+        for task in tasks:
+            task.cancel()
+        loop.run_until_complete(asyncio.sleep(0))
     loop.close()
 
 
