@@ -22,7 +22,7 @@ from engine.jobs.slots import Slots
 from engine.jobs.stragglers import Stragglers
 from engine.jobs.trends import Rates, TrendRings
 from engine.model import BudgetUnit, Demand, JobObservation, Outcome, Placement, Price, demand_of
-from engine.tasks.task_record import TaskRecord, TaskState
+from engine.tasks.task_record import UNBEGUN, UNSENT, TaskRecord, TaskState
 from engine.telemetry.schema.messages import (
     ENDED,
     EventKind,
@@ -41,14 +41,13 @@ FORETELL_S: Final = 5.0
 """Between two sums of what all groups will use."""
 OUT_OF_SIGHT: Final = "its task must come back from the scheduler"
 
-_UNBEGUN: Final = frozenset({TaskState.QUEUED, TaskState.LOADING, TaskState.COLLECTING, TaskState.PAUSED})
 _WAITING: Final = (JobState.QUEUED, JobState.SUBMITTED, JobState.PENDING, JobState.RUNNABLE)
 _FROM_BATCH: Final = {state: JobState(state.value) for state in BatchState if JobState(state.value) not in ENDED}
 
 
 def displayed_state(record: TaskRecord) -> JobState | None:
     """State that people see for a record; None: the one displayed before stays."""
-    if record.state in _UNBEGUN:
+    if record.state in UNBEGUN | UNSENT:
         return JobState.QUEUED
     if record.state is TaskState.SUBMITTED:
         # Batch's own end says nothing yet: the outcome does, a moment later

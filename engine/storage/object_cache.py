@@ -24,7 +24,7 @@ CACHE_BYTES: Final = 64 * 1024 * 1024
 CONCURRENT_READS: Final = 32
 FIRST_READ_BYTES: Final = 1024 * 1024
 STALLED_AFTER_S: Final = 3.0
-"""A read that has no answer by then waits for an object that does not exist yet: it costs nothing and bars nobody."""
+"""A read without an answer by then waits for an object that is not there: it costs nothing and bars nobody."""
 
 Read = Callable[[bytes, int | None], Awaitable[bytes | memoryview]]
 """Reads an object, or of a larger one its first bytes, as many as the second argument says."""
@@ -38,6 +38,8 @@ class _Reading:
     readers: int = 0
     permits: list[asyncio.Semaphore] = field(default_factory=list)
     is_deleted: bool = False
+    is_stalled: bool = False
+    on_stalled: list[Callable[[], None]] = field(default_factory=list)
 
     async def take(self, permit: asyncio.Semaphore) -> None:
         await permit.acquire()
@@ -48,6 +50,12 @@ class _Reading:
     def give_back(self) -> None:
         while self.permits:
             self.permits.pop().release()
+
+    def stall(self) -> None:
+        self.give_back()
+        self.is_stalled = True
+        for tell in tuple(self.on_stalled):
+            tell()
 
 
 class ObjectCache:
@@ -72,18 +80,25 @@ class ObjectCache:
             self._kept.move_to_end(object_id)
         return kept
 
-    async def get(self, object_id: bytes) -> Blob:
-        """Get the object; waits as long as it does not exist. Raises what the read raises."""
+    async def get(self, object_id: bytes, on_stalled: Callable[[], None] = lambda: None) -> Blob:
+        """Get the object; waits as long as it does not exist, and tells so (`STALLED_AFTER_S`), once.
+
+        Raises what the read raises.
+        """
         kept = self.kept(object_id)
         if kept is not None:
             return kept
         reading = self._reading.get(object_id) or self._begin(object_id)
         assert reading.task is not None
         reading.readers += 1
+        reading.on_stalled.append(on_stalled)
+        if reading.is_stalled:
+            on_stalled()
         try:
             return await asyncio.shield(reading.task)
         finally:
             reading.readers -= 1
+            reading.on_stalled.remove(on_stalled)
             if not reading.readers:
                 reading.give_back()
 
@@ -121,7 +136,7 @@ class ObjectCache:
 
     async def _read_within_bounds(self, object_id: bytes, reading: _Reading) -> bytes | memoryview:
         await reading.take(self._permits)
-        stalled = asyncio.get_running_loop().call_later(STALLED_AFTER_S, reading.give_back)
+        stalled = asyncio.get_running_loop().call_later(STALLED_AFTER_S, reading.stall)
         try:
             data = await self._read(object_id, FIRST_READ_BYTES)
         finally:

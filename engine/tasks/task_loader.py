@@ -28,13 +28,18 @@ class TaskLoader:
         """Another task may be loaded."""
         return self._loading < CONCURRENT_READS and self._budget.has_room
 
-    async def load(self, task: TaskArrived, shape: ResourceShape) -> TaskWork:
-        """Read what the task needs and hold it until `release`. Raises `ValueError` for what can't be read."""
+    async def load(
+        self, task: TaskArrived, shape: ResourceShape, on_stalled: Callable[[], None] = lambda: None
+    ) -> TaskWork:
+        """Read what the task needs and hold it until `release`. Raises `ValueError` for what can't be read.
+
+        `on_stalled` is told of each object that is not in storage, which is waited for.
+        """
         held: list[Blob] = []
         ids = (task.serializer_id, task.function_id, *task.argument_ids)
         try:
             with self._counted():
-                serializer, function, *arguments = await self._read_all(ids, held)
+                serializer, function, *arguments = await self._read_all(ids, held, on_stalled)
         except BaseException:
             self._budget.release(held)
             raise
@@ -53,25 +58,25 @@ class TaskLoader:
         """End the reads under way; only once no connection is left that could answer them."""
         await self._objects.close()
 
-    async def _read_all(self, ids: Sequence[bytes], held: list[Blob]) -> list[Blob]:
+    async def _read_all(self, ids: Sequence[bytes], held: list[Blob], on_stalled: Callable[[], None]) -> list[Blob]:
         """What is kept costs no task of the event loop: a function and its serializer, mostly."""
         found = {object_id: blob for object_id in ids if (blob := self._objects.kept(object_id)) is not None}
         self._hold(held, *(found[object_id] for object_id in ids if object_id in found))
         missing = [object_id for object_id in ids if object_id not in found]
 
         async def read(object_id: bytes) -> None:
-            found[object_id] = await self._objects.get(object_id)
+            found[object_id] = await self._objects.get(object_id, on_stalled)
             self._hold(held, found[object_id])  # at once: the rest of the task may be long in coming
 
         if len(missing) == 1:
             await read(missing[0])
         elif missing:
+            reads = [asyncio.create_task(read(object_id)) for object_id in missing]
             try:
-                async with asyncio.TaskGroup() as group:
-                    for object_id in missing:
-                        group.create_task(read(object_id))
-            except* ValueError as failures:
-                raise failures.exceptions[0] from None
+                await asyncio.gather(*reads)  # before Python 3.12 a task group drops a cancel that comes with an error
+            finally:
+                for one in reads:
+                    one.cancel()
         return [found[object_id] for object_id in ids]
 
     def _hold(self, held: list[Blob], *blobs: Blob) -> None:

@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Final, ParamSpec
 
 from container.batch_job_quoting import quote_foreign
@@ -25,7 +26,7 @@ from engine.tasks.nested_tasks import NestedTasks
 from engine.tasks.task_events import TaskEvents
 from engine.tasks.task_loader import TaskLoader
 from engine.tasks.task_queue import TaskQueue
-from engine.tasks.task_record import ENDING, UNSENT, TaskRecord, TaskState, requested_shape
+from engine.tasks.task_record import ENDING, UNBEGUN, UNSENT, TaskRecord, TaskState, requested_shape
 from engine.tasks.task_steps import TaskSteps
 from engine.tasks.wishes import BrokenWish
 
@@ -71,6 +72,8 @@ class AWSHPCTaskManager:
         self._nested = NestedTasks()
         self._loader = TaskLoader(storage.get, self.start_queued)
         self._loads: dict[bytes, asyncio.Task[None]] = {}
+        self._stalled: dict[bytes, asyncio.Task[None]] = {}
+        """Loads that wait for what is not there."""
         self._slots_used = 0
         self._accepting = True
         self._is_all_assigned = False
@@ -85,8 +88,8 @@ class AWSHPCTaskManager:
 
     @property
     def queued(self) -> int:
-        """Number of tasks that wait for a slot."""
-        return len(self._queue)
+        """Number of tasks that wait for a slot, or for an object that is not there."""
+        return len(self._queue) + len(self._stalled)
 
     @property
     def slots_used(self) -> int:
@@ -175,7 +178,7 @@ class AWSHPCTaskManager:
             case TaskState.SUBMITTED | TaskState.ADOPTING if not cancel.force:
                 assert record is not None
                 self._refuse(record)
-            case TaskState.QUEUED | TaskState.LOADING if not cancel.force and self._may_have_job(cancel.task_id):
+            case TaskState() as state if state in UNBEGUN and not cancel.force and self._may_have_job(cancel.task_id):
                 assert record is not None
                 self._refuse(record)
             case TaskState.COLLECTING | TaskState.PAUSED if not cancel.force:
@@ -209,7 +212,7 @@ class AWSHPCTaskManager:
         self._deliveries.on_link_lost()
         for record in list(self._records.values()):
             record.claimed = record.cancel_requested = False
-            if record.state in (TaskState.QUEUED, TaskState.LOADING):
+            if record.state in UNBEGUN:
                 self._end(record)
             elif record.state in (TaskState.COLLECTING, TaskState.PAUSED, TaskState.SUBMITTED):
                 self._enter(record, TaskState.ADOPTING)
@@ -252,7 +255,7 @@ class AWSHPCTaskManager:
     def on_orphans_found(self) -> None:
         """See `BackendObserver`: what waits for a slot, and would for its own job's, is attached."""
         for record in list(self._records.values()):
-            if record.state in (TaskState.QUEUED, TaskState.LOADING):
+            if record.state in UNBEGUN:
                 self._adopt(record)
 
     def on_slots_freed(self) -> None:
@@ -290,7 +293,7 @@ class AWSHPCTaskManager:
         record = self._records.get(task_id)
         if record is None or record.state in ENDING:
             return False
-        is_new = record.state in (TaskState.QUEUED, TaskState.LOADING) and not self._may_have_job(task_id)
+        is_new = record.state in UNBEGUN and not self._may_have_job(task_id)
         self._queue.discard(task_id)
         self._enter(record, TaskState.TERMINATING)
         self._steps.start(record, self._end_by_operator(record, is_new, why))
@@ -372,17 +375,29 @@ class AWSHPCTaskManager:
 
     async def _load(self, record: TaskRecord) -> None:
         try:
-            work = await self._loader.load(record.task, record.shape)
+            work = await self._loader.load(record.task, record.shape, partial(self._stall, record))
             self._learn_function(record, work.function.data)
         except ValueError as error:
-            self._loads.pop(record.task_id, None)
+            self._forget_load(record)
             told = RuntimeError(f"task {record.task_id.hex()}: {quote_foreign(error)}")
             kind = CauseKind.BROKEN_WISH if isinstance(error, BrokenWish) else CauseKind.UNREADABLE
             await self._deliver(record, Outcome.failure(record.task_id, told, FailureCause(kind)))
         else:
-            self._loads.pop(record.task_id, None)
+            self._forget_load(record)
+            if record.state is TaskState.STALLED:
+                self._loader.release(record.task_id)
+                self._queue_again(record)
+                self.start_queued()
+                return
             work = replace(work, shape=record.shape, company=self._company(), following=len(self._loads))
             self._submit(record, work)
+
+    def _stall(self, record: TaskRecord) -> None:
+        """What may never come keeps no slot from others; it is read again, out of the cache mostly, when it came."""
+        if record.state is TaskState.LOADING and not record.has_stalled:
+            record.has_stalled = True
+            self._stalled[record.task_id] = self._loads.pop(record.task_id)
+            self._enter(record, TaskState.STALLED)
 
     def _queue_again(self, record: TaskRecord) -> None:
         self._enter(record, TaskState.QUEUED)
@@ -441,7 +456,7 @@ class AWSHPCTaskManager:
 
     def _withdraw(self, record: TaskRecord, why: str, reason: CancelReason = CancelReason.CLIENT) -> None:
         """Take the task back, decided here and now. `why` empty: the scheduler wants it back before it began."""
-        if record.state in (TaskState.QUEUED, TaskState.LOADING) and not self._may_have_job(record.task_id):
+        if record.state in UNBEGUN and not self._may_have_job(record.task_id):
             self._drop(record, why)
         else:
             self._queue.discard(record.task_id)
@@ -550,7 +565,7 @@ class AWSHPCTaskManager:
         self._tell(self._events.on_changed, record)
         self._slots_used += record.holds_slot - held
         self._update_idle()
-        if state is not TaskState.LOADING:
+        if state not in (TaskState.LOADING, TaskState.STALLED):
             self._stop_loading(record)
         if held and not record.holds_slot:
             self._loader.release(record.task_id)
@@ -558,9 +573,12 @@ class AWSHPCTaskManager:
 
     def _stop_loading(self, record: TaskRecord) -> None:
         """What waits for its bytes goes at once: they may never come."""
-        load = self._loads.pop(record.task_id, None)
+        load = self._forget_load(record)
         if load is not None:
             load.cancel()
+
+    def _forget_load(self, record: TaskRecord) -> asyncio.Task[None] | None:
+        return self._loads.pop(record.task_id, None) or self._stalled.pop(record.task_id, None)
 
     def _end(self, record: TaskRecord) -> None:
         self._queue.discard(record.task_id)

@@ -27,6 +27,8 @@ class TaskState(StrEnum):
     """Waits for a slot, for room in the byte budget or for the end of a drain; can be cancelled or taken back."""
     LOADING = "loading"
     """Holds a slot; its bytes are being read from Scaler's object storage."""
+    STALLED = "stalled"
+    """An object that it needs is not in Scaler's object storage, not yet or no more; others have its slot meanwhile."""
     COLLECTING = "collecting"
     """With the backend, which gathers and submits; no job is known yet."""
     PAUSED = "paused"
@@ -47,6 +49,8 @@ class TaskState(StrEnum):
     """Nothing is left of it here."""
 
 
+UNBEGUN: Final = frozenset({TaskState.QUEUED, TaskState.LOADING, TaskState.STALLED})
+"""The states of a task that the backend does not have."""
 UNSENT: Final = frozenset({TaskState.COLLECTING, TaskState.PAUSED})
 """The states of a task that the backend has, and has no job for."""
 _LIVE: Final = frozenset({TaskState.COLLECTING, TaskState.PAUSED, TaskState.SUBMITTED, TaskState.ADOPTING})
@@ -58,8 +62,19 @@ _MAY_FOLLOW: Final[dict[TaskState, frozenset[TaskState]]] = {
     TaskState.LOADING: frozenset(
         {
             TaskState.QUEUED,  # held back by a drain, as those below
+            TaskState.STALLED,
             TaskState.COLLECTING,
             TaskState.PAUSED,
+            TaskState.ADOPTING,
+            TaskState.CANCELLING,
+            TaskState.TERMINATING,
+            TaskState.DELIVERING,
+            TaskState.ENDED,
+        }
+    ),
+    TaskState.STALLED: frozenset(
+        {
+            TaskState.QUEUED,
             TaskState.ADOPTING,
             TaskState.CANCELLING,
             TaskState.TERMINATING,
@@ -113,6 +128,8 @@ class TaskRecord:
     """Its client waits for an answer to a cancel."""
     refusal: asyncio.Task[None] | None = None
     """Sends the answer that a cancel was refused."""
+    has_stalled: bool = False
+    """It gave its slot up once; where all reads take long, it would never keep one."""
 
     @property
     def task_id(self) -> bytes:

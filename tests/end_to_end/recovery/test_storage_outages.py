@@ -53,27 +53,36 @@ def slow(number, folder):
         calls.write("called\\n")
     time.sleep(3)
 with Client(address=ADDRESS) as client:
-    futures = [client.submit(slow, number, {folder!r}) for number in range(120)]
+    futures = [client.submit(slow, number, {folder!r}) for number in range({tasks})]
     print("submitted", flush=True)
     [future.result() for future in futures]
 """
-ONE_MORE = "with Client(address=ADDRESS) as client: print(client.submit(abs, -1).result(timeout=60))"
+ONE_MORE = "with Client(address=ADDRESS) as client: print(client.submit(abs, -1).result(timeout={seconds}))"
+FEW = (120, 40, 30)
+"""Tasks, slots, and the seconds within which a later client is served: its task comes to the manager at once."""
+MANY = (3_000, 100, 120)
+"""More than the manager's queue has room for: only once Scaler misses the other client, after a minute."""
 
 
 @pytest.mark.long
-def test_objects_that_a_restarted_storage_lost_hold_up_no_later_client(log: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("transport", ["ymq", "zmq"])
+@pytest.mark.parametrize(("tasks", "slots", "seconds"), [FEW, MANY], ids=["few", "many"])
+def test_objects_that_a_restarted_storage_lost_hold_up_no_later_client(
+    log: Path, tmp_path: Path, tasks: int, slots: int, seconds: int, transport: str
+) -> None:
     calls = tmp_path / "calls"
     calls.mkdir()
     with (
-        LocalCluster(state_dir=tmp_path / "cluster") as cluster,
-        running_engine(cluster, log, max_concurrent_jobs=40) as engine,
+        LocalCluster(state_dir=tmp_path / "cluster", transport=transport) as cluster,
+        running_engine(cluster, log, max_concurrent_jobs=slots) as engine,
     ):
-        with running_client(cluster, BACKLOG.format(folder=str(calls))) as client:
+        with running_client(cluster, BACKLOG.format(folder=str(calls), tasks=tasks)) as client:
             assert client.stdout is not None
             client.stdout.readline()
-            await_condition(lambda: cluster.aws.jobs()["running"] >= 20, 60, lambda: engine.log)
+            await_condition(lambda: cluster.aws.jobs()["running"] >= slots // 2, 120, lambda: engine.log)
             cluster.restart_object_storage()
             # the jobs end, and their slots go to tasks whose arguments nobody has any more
             await_condition(lambda: cluster.aws.jobs()["running"] == 0, 60, lambda: engine.log)
-        assert run_client(cluster, ONE_MORE).strip() == "1"
+        assert run_client(cluster, ONE_MORE.format(seconds=seconds), timeout=seconds + 30).strip() == "1"
+        assert "a step of it broke" not in engine.log
     assert set(call_counts(calls)) == {1}

@@ -47,8 +47,8 @@ def test_every_state_of_a_task_is_shown_as_one_or_leaves_what_was_shown(managed:
     for state in TaskState:
         record.state = state
         shown[state] = displayed_state(record)
-    unbegun = dict.fromkeys((TaskState.QUEUED, TaskState.LOADING, TaskState.COLLECTING, TaskState.PAUSED))
-    assert {state for state, job in shown.items() if job is JobState.QUEUED} == unbegun.keys()
+    unbegun = {"queued", "loading", "stalled", "collecting", "paused"}
+    assert {state for state, job in shown.items() if job is JobState.QUEUED} == unbegun
     assert shown[TaskState.SUBMITTED] is JobState.SUBMITTED
     assert shown[TaskState.ADOPTING] is JobState.UNKNOWN
     assert shown[TaskState.DELIVERED] is None

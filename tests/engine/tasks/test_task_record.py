@@ -23,6 +23,8 @@ def record(state: TaskState) -> TaskRecord:
         ("loading", "collecting", "adopting", "submitted", "delivering", "delivered", "ended"),
         ("loading", "collecting", "submitted", "adopting", "cancelling", "ended"),
         ("loading", "delivering", "delivered", "ended"),
+        ("loading", "stalled", "queued", "loading", "collecting", "submitted", "delivering", "delivered", "ended"),
+        ("loading", "stalled", "delivering", "delivered", "ended"),
     ],
 )
 def test_every_way_through_a_life_is_allowed(path: tuple[str, ...]) -> None:
@@ -44,7 +46,8 @@ def test_a_cancelled_task_is_never_delivered() -> None:
 
 
 def test_only_tasks_that_wait_or_are_done_hold_no_slot() -> None:
-    assert {TaskState.QUEUED, TaskState.DELIVERED, TaskState.ENDED} == set(TaskState) - HOLDS_SLOT
+    waiting = {TaskState.QUEUED, TaskState.STALLED}
+    assert {*waiting, TaskState.DELIVERED, TaskState.ENDED} == set(TaskState) - HOLDS_SLOT
 
 
 @pytest.mark.parametrize(

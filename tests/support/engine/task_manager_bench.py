@@ -121,6 +121,8 @@ class Shelf:
 
     objects: dict[bytes, bytes] = field(default_factory=dict)
     lost: set[bytes] = field(default_factory=set)
+    late: dict[bytes, asyncio.Event] = field(default_factory=dict)
+    """Objects that are there once this is set."""
     broken_puts: int = 0
     puts: asyncio.Event = field(default_factory=asyncio.Event)
     """Puts return once it is set, as it is at first."""
@@ -133,6 +135,8 @@ class Shelf:
             raise ValueError("an object id has 32 bytes")
         if object_id in self.lost:
             await asyncio.Event().wait()
+        if object_id in self.late:
+            await self.late[object_id].wait()
         return self.objects.get(object_id, object_id)[:at_most]
 
     async def put(self, object_id: bytes, data: bytes) -> None:

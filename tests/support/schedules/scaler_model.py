@@ -59,14 +59,23 @@ class ModelStorage:
         self.objects: dict[bytes, bytes] = {}
         self.put_s = 0.001
         """How long a result takes."""
+        self._arrived = asyncio.Event()
 
     async def get(self, object_id: bytes, at_most: int | None = None) -> bytes:
         await asyncio.sleep(0.001)
+        while object_id not in self.objects:
+            await self._arrived.wait()
         return self.objects[object_id][:at_most]
 
     async def put(self, object_id: bytes, data: bytes) -> None:
         await asyncio.sleep(self.put_s)
+        self.add(object_id, data)
+
+    def add(self, object_id: bytes, data: bytes) -> None:
+        """Have an object from now on, for whoever waits for it, too."""
         self.objects[object_id] = data
+        self._arrived.set()
+        self._arrived = asyncio.Event()
 
     def use_address(self, address: str) -> None:
         """The engine's link does."""

@@ -45,6 +45,8 @@ TURNS_LATE, LATE_S = 0.3, 0.3
 """Share of such turns, and by how much at the most."""
 BUSY_PUT_S = 0.15
 """How long a result takes there into object storage."""
+LATE_OBJECTS = (19, 18)
+"""Divided by the one number, seeds leave the other where some arguments come later than the tasks that need them."""
 NESTING = (10, 3)
 """Divided by the one number, seeds leave the other where functions submit tasks of their own and wait for them."""
 RESIZING = (3, 1)
@@ -92,6 +94,8 @@ class Plan:
     """A successor sees that its predecessor is gone: no lease is waited for, and listings lag behind."""
     is_busy: bool = False
     """The engine has no time for its loop now and then."""
+    late_objects: dict[bytes, float] = field(default_factory=dict)
+    """By how many seconds an argument comes behind its task, into Scaler's object storage."""
     nested: dict[bytes, Fate] = field(default_factory=dict)
     """What becomes of the tasks that the functions of these tasks submit, at each call one, and wait for."""
     wall_speed: float = 1.0
@@ -147,6 +151,13 @@ def _let_regret(plan: Plan, rng: random.Random) -> None:
         for _, task_id, _, _ in plan.tasks:
             if rng.random() < 0.5:
                 plan.cancels.append((at + back + rng.uniform(0, 8), task_id))
+
+
+def _delay_objects(plan: Plan, rng: random.Random) -> None:
+    """Of half of the tasks, most of them by longer than a read is waited for in a slot."""
+    plan.late_objects = {
+        task_id: rng.choice((0.5, 4.0, 10.0, 40.0)) for _, task_id, _, _ in plan.tasks if rng.random() < 0.5
+    }
 
 
 def _nest(plan: Plan, rng: random.Random) -> None:
@@ -219,6 +230,8 @@ def run_story(seed: int) -> Story:
     plan.is_busy = seed % BUSY[0] in BUSY[1]
     if seed % REGRETTING[0] == REGRETTING[1]:
         _let_regret(plan, random.Random(seed))
+    if seed % LATE_OBJECTS[0] == LATE_OBJECTS[1]:
+        _delay_objects(plan, random.Random(seed))
     if seed % NESTING[0] == NESTING[1]:
         _nest(plan, random.Random(seed))
         plan.pack = NESTING_PACKS.get(seed // 10 % 5, "off")
@@ -357,7 +370,11 @@ class _World:
         objects = self._storage.objects
         objects[serializer] = b"serializer"
         objects[function] = b"function"
-        objects[argument] = random.Random(size).randbytes(size) + task_id
+        data = random.Random(size).randbytes(size) + task_id
+        if (late := self._plan.late_objects.get(task_id)) is None:
+            objects[argument] = data
+        else:
+            self._loop.call_later(late, self._storage.add, argument, data)
         self._tell(f"client submits {task_id.hex()[-4:]}")
         asked = {"vcpus": 1 + task_id[-1] % 2} if self._plan.is_asking else {}
         self._scheduler.submit(TaskArrived(task_id, client, serializer, function, (argument,), capabilities=asked))
