@@ -153,6 +153,7 @@ def test_a_scheduler_that_is_behind_when_the_link_comes_back_runs_nothing_twice(
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("cluster", TRANSPORTS, indirect=True)
 def test_three_thousand_tasks_over_cuts_and_a_kill_are_called_once(
     cluster: LocalCluster, calls: Path, tmp_path: Path
 ) -> None:

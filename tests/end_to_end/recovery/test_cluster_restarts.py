@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,8 @@ from tests.support.cluster.running_engine import (
 
 pytestmark = pytest.mark.long
 
-SLOTS = 4
+SMALL: Any = {"max_concurrent_jobs": 4, "task_queue_size": 8}
+DEFAULTS: Any = {"max_concurrent_jobs": 100}
 BACKLOG = """
 def sleep(number, folder):
     import time
@@ -26,28 +28,34 @@ def sleep(number, folder):
         calls.write("called\\n")
     time.sleep(300)
 with Client(address=ADDRESS) as client:
-    [future.result() for future in [client.submit(sleep, number, {folder!r}) for number in range(32)]]
+    futures = [client.submit(sleep, number, {folder!r}) for number in range({tasks})]
+    print("submitted", flush=True)
+    [future.result() for future in futures]
 """
 ONE_MORE = "with Client(address=ADDRESS) as client: print(client.submit(abs, -1).result(timeout=60))"
 
 
 @pytest.mark.parametrize("transport", ["ymq", "zmq"])
+@pytest.mark.parametrize(("tasks", "settings"), [(32, SMALL), (3_000, DEFAULTS)], ids=["few", "many"])
 def test_jobs_of_a_scheduler_that_forgot_them_are_terminated_after_the_grace(
-    tmp_path: Path, log: Path, transport: str
+    tmp_path: Path, log: Path, transport: str, tasks: int, settings: dict[str, Any]
 ) -> None:
     """More of them than the worker's queue holds: none is called again, neither of those that ran."""
     calls = tmp_path / "calls"
     calls.mkdir()
+    slots = settings["max_concurrent_jobs"]
     with (
         LocalCluster(state_dir=tmp_path / "cluster", transport=transport) as cluster,
-        running_engine(cluster, log, max_concurrent_jobs=SLOTS, task_queue_size=2 * SLOTS) as engine,
+        running_engine(cluster, log, **settings) as engine,
     ):
-        with running_client(cluster, BACKLOG.format(folder=str(calls))) as client:
-            await_condition(lambda: len(list(calls.iterdir())) == SLOTS, 60, lambda: engine.log)
+        with running_client(cluster, BACKLOG.format(folder=str(calls), tasks=tasks)) as client:
+            assert client.stdout is not None
+            client.stdout.readline()
+            await_condition(lambda: len(list(calls.iterdir())) == slots, 120, lambda: engine.log)
             client.kill()  # without a good-bye, which would cancel the tasks before the scheduler can forget them
             cluster.restart_scheduler()
-        engine.wait_for_log(f"terminating {SLOTS} jobs whose tasks were not claimed", 60)
+        engine.wait_for_log(f"terminating {slots} jobs whose tasks were not claimed", 60)
         await_condition(lambda: cluster.aws.jobs()["running"] == 0, 20, lambda: engine.log)
         assert run_client(cluster, ONE_MORE).strip() == "1"
         await_condition(lambda: only_lease_left(cluster), 60, lambda: engine.log)
-    assert call_counts(calls) == [1] * SLOTS
+    assert call_counts(calls) == [1] * slots
