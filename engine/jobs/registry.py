@@ -40,6 +40,7 @@ ENDED_KEPT: Final = 10_000
 FORETELL_S: Final = 5.0
 """Between two sums of what all groups will use."""
 OUT_OF_SIGHT: Final = "its task must come back from the scheduler"
+NOT_IN_STORAGE: Final = "an object that it needs is not in Scaler's object storage"
 
 _WAITING: Final = (JobState.QUEUED, JobState.SUBMITTED, JobState.PENDING, JobState.RUNNABLE)
 _FROM_BATCH: Final = {state: JobState(state.value) for state in BatchState if JobState(state.value) not in ENDED}
@@ -115,11 +116,15 @@ class JobRegistry:
         state = displayed_state(record)
         if record.state in (TaskState.CANCELLING, TaskState.TERMINATING):
             self._explain(entry, "cancelling")
+        elif record.state is TaskState.STALLED:
+            self._explain(entry, NOT_IN_STORAGE)
         elif state is not None and state is not entry.state:
             entry.set_reason(OUT_OF_SIGHT if state is JobState.UNKNOWN else "")
             self._enter(entry, state)
             if state is JobState.UNKNOWN:
                 self._note(Mishap.UNKNOWN, entry, entry.reason, "")
+        elif record.state is TaskState.QUEUED and entry.reason:
+            self._explain(entry, "")
 
     def on_placed(self, placement: Placement) -> None:
         """See `TaskEvents`: count the route, place each task."""

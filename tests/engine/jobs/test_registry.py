@@ -240,6 +240,16 @@ def test_a_withdrawn_task_stays_as_cancelled_with_the_reason(managed: Managed, t
     assert (row.state, row.reason) == (JobState.CANCELLED, "cancelled by its client")
 
 
+def test_a_task_says_that_an_object_is_missing_until_it_is_there(managed: Managed, tasks: Tasks) -> None:
+    tasks.arrive(1)
+    tasks.move(1, TaskState.LOADING, TaskState.STALLED)
+    [waiting] = managed.registry.rows()
+    tasks.move(1, TaskState.QUEUED)
+    [row] = managed.registry.rows()
+    assert (waiting.state, "not in Scaler's object storage" in waiting.reason) == (JobState.QUEUED, True)
+    assert (row.state, row.reason) == (JobState.QUEUED, "")
+
+
 def test_an_operators_cancel_is_no_failure_whatever_its_client_gets(managed: Managed, tasks: Tasks) -> None:
     tasks.submit(1)
     tasks.move(1, TaskState.TERMINATING)
