@@ -165,7 +165,7 @@ def test_three_thousand_tasks_over_cuts_and_a_kill_are_called_once(
     ):
         addresses: Any = {"scheduler_address": _address(relay), "object_storage_address": _address(storage)}
         with running_engine(cluster, tmp_path / "one.log", **addresses) as engine:
-            for called, way, seconds in ((100, relay, 3), (400, storage, 3), (800, relay, 30)):
+            for called, way, seconds in ((100, relay, 3), (400, storage, 10), (800, relay, 30)):
                 _await_calls(calls, engine, called)
                 way.cut()
                 time.sleep(seconds)
