@@ -34,12 +34,13 @@ def adopt_orphans() -> None:
 
 
 def children(pid: int) -> list[int]:
-    """List a process's direct children; none for a process that is gone."""
-    try:
-        with open(f"/proc/{pid}/task/{pid}/children") as file:
-            return [int(word) for word in file.read().split()]
-    except OSError:
-        return []
+    """List a process's direct children, whichever of its threads made them; none for a process that is gone."""
+    found: list[int] = []
+    with contextlib.suppress(OSError):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{thread}/children") as file:
+                found += map(int, file.read().split())
+    return found
 
 
 def tree(pid: int) -> Iterator[int]:
