@@ -30,6 +30,10 @@ Read = Callable[[bytes, int | None], Awaitable[bytes | memoryview]]
 """Reads an object, or of a larger one its first bytes, as many as the second argument says."""
 
 
+class ObjectStalled(Exception):
+    """An object that is not in storage, not yet or no more. Its only argument is the object's id."""
+
+
 @dataclass(slots=True, eq=False)
 class _Reading:
     """A read under way. `readers` wait for it; `permits` are what it holds of the bounds."""
@@ -39,7 +43,8 @@ class _Reading:
     permits: list[asyncio.Semaphore] = field(default_factory=list)
     is_deleted: bool = False
     is_stalled: bool = False
-    on_stalled: list[Callable[[], None]] = field(default_factory=list)
+    settled: asyncio.Event = field(default_factory=asyncio.Event)
+    """It has ended, or stalled."""
 
     async def take(self, permit: asyncio.Semaphore) -> None:
         await permit.acquire()
@@ -52,10 +57,9 @@ class _Reading:
             self.permits.pop().release()
 
     def stall(self) -> None:
-        self.give_back()
         self.is_stalled = True
-        for tell in tuple(self.on_stalled):
-            tell()
+        self.give_back()
+        self.settled.set()
 
 
 class ObjectCache:
@@ -80,10 +84,14 @@ class ObjectCache:
             self._kept.move_to_end(object_id)
         return kept
 
-    async def get(self, object_id: bytes, on_stalled: Callable[[], None] = lambda: None) -> Blob:
-        """Get the object; waits as long as it does not exist, and tells so (`STALLED_AFTER_S`), once.
+    def is_stalled(self, object_id: bytes) -> bool:
+        """The object is being waited for, and was not there after `STALLED_AFTER_S`."""
+        return object_id in self._reading and self._reading[object_id].is_stalled
 
-        Raises what the read raises.
+    async def get(self, object_id: bytes, *, patient: bool = True) -> Blob:
+        """Get the object; waits as long as it does not exist. Raises what the read raises.
+
+        Not `patient`: raises `ObjectStalled` when the object is not there after `STALLED_AFTER_S`.
         """
         kept = self.kept(object_id)
         if kept is not None:
@@ -91,14 +99,14 @@ class ObjectCache:
         reading = self._reading.get(object_id) or self._begin(object_id)
         assert reading.task is not None
         reading.readers += 1
-        reading.on_stalled.append(on_stalled)
-        if reading.is_stalled:
-            on_stalled()
         try:
+            if not patient:
+                await reading.settled.wait()
+                if reading.is_stalled:
+                    raise ObjectStalled(object_id)
             return await asyncio.shield(reading.task)
         finally:
             reading.readers -= 1
-            reading.on_stalled.remove(on_stalled)
             if not reading.readers:
                 reading.give_back()
 
@@ -130,6 +138,7 @@ class ObjectCache:
         finally:
             del self._reading[object_id]
             reading.give_back()
+            reading.settled.set()
         if not reading.is_deleted:
             self._keep(object_id, blob)
         return blob

@@ -28,23 +28,25 @@ class TaskLoader:
         """Another task may be loaded."""
         return self._loading < CONCURRENT_READS and self._budget.has_room
 
-    async def load(
-        self, task: TaskArrived, shape: ResourceShape, on_stalled: Callable[[], None] = lambda: None
-    ) -> TaskWork:
+    async def load(self, task: TaskArrived, shape: ResourceShape, *, patient: bool = True) -> TaskWork:
         """Read what the task needs and hold it until `release`. Raises `ValueError` for what can't be read.
 
-        `on_stalled` is told of each object that is not in storage, which is waited for.
+        Not `patient`: raises `ObjectStalled` for what is not in storage, and holds nothing.
         """
         held: list[Blob] = []
-        ids = (task.serializer_id, task.function_id, *task.argument_ids)
         try:
             with self._counted():
-                serializer, function, *arguments = await self._read_all(ids, held, on_stalled)
+                serializer, function, *arguments = await self._read_all(_ids(task), held, patient)
         except BaseException:
             self._budget.release(held)
             raise
         self._held[task.task_id] = held
         return TaskWork(task.task_id, shape, serializer, function, tuple(arguments), task.priority, task.stream_output)
+
+    async def await_stalled(self, task: TaskArrived) -> None:
+        """Wait, holding nothing, for what the task needs and storage lacks. Raises `ValueError` when it never comes."""
+        while missing := next(filter(self._objects.is_stalled, _ids(task)), None):
+            await self._objects.get(missing)
 
     def release(self, task_id: bytes) -> None:
         """Let go of the task's bytes, if it has any here."""
@@ -58,14 +60,14 @@ class TaskLoader:
         """End the reads under way; only once no connection is left that could answer them."""
         await self._objects.close()
 
-    async def _read_all(self, ids: Sequence[bytes], held: list[Blob], on_stalled: Callable[[], None]) -> list[Blob]:
+    async def _read_all(self, ids: Sequence[bytes], held: list[Blob], patient: bool) -> list[Blob]:
         """What is kept costs no task of the event loop: a function and its serializer, mostly."""
         found = {object_id: blob for object_id in ids if (blob := self._objects.kept(object_id)) is not None}
         self._hold(held, *(found[object_id] for object_id in ids if object_id in found))
         missing = [object_id for object_id in ids if object_id not in found]
 
         async def read(object_id: bytes) -> None:
-            found[object_id] = await self._objects.get(object_id, on_stalled)
+            found[object_id] = await self._objects.get(object_id, patient=patient)
             self._hold(held, found[object_id])  # at once: the rest of the task may be long in coming
 
         if len(missing) == 1:
@@ -104,3 +106,7 @@ class TaskLoader:
         finally:
             stalled.cancel()
             discount()
+
+
+def _ids(task: TaskArrived) -> tuple[bytes, ...]:
+    return task.serializer_id, task.function_id, *task.argument_ids

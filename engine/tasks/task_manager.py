@@ -11,7 +11,6 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Final, ParamSpec
 
 from container.batch_job_quoting import quote_foreign
@@ -20,6 +19,7 @@ from engine.backends.protocol import CancelRefused, HPCBackend
 from engine.causes import CauseKind, FailureCause
 from engine.messages import CancelAnswer, CancelRequested, LinkDown, ObjectsDeleted, TaskArrived
 from engine.model import CancelReason, JobObservation, Outcome, Placement, PrintedPart, TaskWork
+from engine.storage.object_cache import ObjectStalled
 from engine.tasks.deliveries import Deliveries, Replies, Storage
 from engine.tasks.known_functions import KnownFunctions
 from engine.tasks.nested_tasks import NestedTasks
@@ -375,29 +375,36 @@ class AWSHPCTaskManager:
 
     async def _load(self, record: TaskRecord) -> None:
         try:
-            work = await self._loader.load(record.task, record.shape, partial(self._stall, record))
+            work = await self._loader.load(record.task, record.shape, patient=record.has_stalled)
             self._learn_function(record, work.function.data)
+        except ObjectStalled:
+            await self._await_objects(record)
         except ValueError as error:
-            self._forget_load(record)
-            told = RuntimeError(f"task {record.task_id.hex()}: {quote_foreign(error)}")
-            kind = CauseKind.BROKEN_WISH if isinstance(error, BrokenWish) else CauseKind.UNREADABLE
-            await self._deliver(record, Outcome.failure(record.task_id, told, FailureCause(kind)))
+            await self._fail_unreadable(record, error)
         else:
             self._forget_load(record)
-            if record.state is TaskState.STALLED:
-                self._loader.release(record.task_id)
-                self._queue_again(record)
-                self.start_queued()
-                return
             work = replace(work, shape=record.shape, company=self._company(), following=len(self._loads))
             self._submit(record, work)
 
-    def _stall(self, record: TaskRecord) -> None:
-        """What may never come keeps no slot from others; it is read again, out of the cache mostly, when it came."""
-        if record.state is TaskState.LOADING and not record.has_stalled:
-            record.has_stalled = True
-            self._stalled[record.task_id] = self._loads.pop(record.task_id)
-            self._enter(record, TaskState.STALLED)
+    async def _await_objects(self, record: TaskRecord) -> None:
+        """Wait without a slot and without bytes, which would be kept from others by what may never come."""
+        record.has_stalled = True
+        self._stalled[record.task_id] = self._loads.pop(record.task_id)
+        self._enter(record, TaskState.STALLED)
+        try:
+            await self._loader.await_stalled(record.task)
+        except ValueError as error:
+            await self._fail_unreadable(record, error)
+        else:
+            self._forget_load(record)
+            self._queue_again(record)
+            self.start_queued()
+
+    async def _fail_unreadable(self, record: TaskRecord, error: ValueError) -> None:
+        self._forget_load(record)
+        told = RuntimeError(f"task {record.task_id.hex()}: {quote_foreign(error)}")
+        kind = CauseKind.BROKEN_WISH if isinstance(error, BrokenWish) else CauseKind.UNREADABLE
+        await self._deliver(record, Outcome.failure(record.task_id, told, FailureCause(kind)))
 
     def _queue_again(self, record: TaskRecord) -> None:
         self._enter(record, TaskState.QUEUED)

@@ -11,7 +11,7 @@ from container.batch_job_frames import Blob
 from engine.messages import TaskArrived
 from engine.model import ResourceShape
 from engine.storage.byte_budget import BUDGET_BYTES, ByteBudget
-from engine.storage.object_cache import CACHE_BYTES, CONCURRENT_READS
+from engine.storage.object_cache import CACHE_BYTES, CONCURRENT_READS, ObjectStalled
 from engine.tasks.task_loader import TaskLoader
 
 MIB = 1024 * 1024
@@ -72,6 +72,18 @@ async def test_loads_of_lost_objects_bar_nobody_while_their_tasks_still_wait(mon
     for load in loads:
         load.cancel()
     await asyncio.gather(*loads, return_exceptions=True)
+    await loader.close()
+
+
+async def test_a_load_that_stalls_keeps_no_bytes_of_what_was_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.storage.object_cache.STALLED_AFTER_S", 0.0)
+    loader = _loader(Shelf(sizes={b"large": MIB - 1}, lost={b"gone"}))
+    with pytest.raises(ObjectStalled):
+        await loader.load(_task(1, b"large", b"gone"), ResourceShape(), patient=False)
+    waiting = asyncio.create_task(loader.await_stalled(_task(1, b"large", b"gone")))
+    await asyncio.sleep(0.01)
+    assert (waiting.done(), loader._budget.used, loader.has_room) == (False, 0, True)
+    waiting.cancel()
     await loader.close()
 
 
