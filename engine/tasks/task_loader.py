@@ -77,8 +77,8 @@ class TaskLoader:
             try:
                 await asyncio.gather(*reads)  # before Python 3.12 a task group drops a cancel that comes with an error
             finally:
-                for one in reads:
-                    one.cancel()
+                while reads:  # an error's traceback leads to all that was read: what leads to the error ends here
+                    reads.pop().cancel()
         return [found[object_id] for object_id in ids]
 
     def _hold(self, held: list[Blob], *blobs: Blob) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final, ParamSpec
 
@@ -374,17 +375,20 @@ class AWSHPCTaskManager:
         return self._nested.may_borrow(record, used, self.slots, lambda: self._backend.bounds_jobs)
 
     async def _load(self, record: TaskRecord) -> None:
+        work: TaskWork | None = None
         try:
-            work = await self._loader.load(record.task, record.shape, patient=record.has_stalled)
-            self._learn_function(record, work.function.data)
-        except ObjectStalled:
-            await self._await_objects(record)
+            with suppress(ObjectStalled):  # not awaited in a handler: its traceback holds the bytes of what was there
+                work = await self._loader.load(record.task, record.shape, patient=record.has_stalled)
+                self._learn_function(record, work.function.data)
         except ValueError as error:
             await self._fail_unreadable(record, error)
-        else:
-            self._forget_load(record)
-            work = replace(work, shape=record.shape, company=self._company(), following=len(self._loads))
-            self._submit(record, work)
+            return
+        if work is None:
+            await self._await_objects(record)
+            return
+        del self._loads[record.task_id]
+        work = replace(work, shape=record.shape, company=self._company(), following=len(self._loads))
+        self._submit(record, work)
 
     async def _await_objects(self, record: TaskRecord) -> None:
         """Wait without a slot and without bytes, which would be kept from others by what may never come."""
@@ -396,12 +400,10 @@ class AWSHPCTaskManager:
         except ValueError as error:
             await self._fail_unreadable(record, error)
         else:
-            self._forget_load(record)
             self._queue_again(record)
             self.start_queued()
 
     async def _fail_unreadable(self, record: TaskRecord, error: ValueError) -> None:
-        self._forget_load(record)
         told = RuntimeError(f"task {record.task_id.hex()}: {quote_foreign(error)}")
         kind = CauseKind.BROKEN_WISH if isinstance(error, BrokenWish) else CauseKind.UNREADABLE
         await self._deliver(record, Outcome.failure(record.task_id, told, FailureCause(kind)))
@@ -580,12 +582,9 @@ class AWSHPCTaskManager:
 
     def _stop_loading(self, record: TaskRecord) -> None:
         """What waits for its bytes goes at once: they may never come."""
-        load = self._forget_load(record)
-        if load is not None:
+        load = self._loads.pop(record.task_id, None) or self._stalled.pop(record.task_id, None)
+        if load is not None and load is not asyncio.current_task():
             load.cancel()
-
-    def _forget_load(self, record: TaskRecord) -> asyncio.Task[None] | None:
-        return self._loads.pop(record.task_id, None) or self._stalled.pop(record.task_id, None)
 
     def _end(self, record: TaskRecord) -> None:
         self._queue.discard(record.task_id)

@@ -8,6 +8,7 @@ import pickle
 import pytest
 
 from engine.messages import CancelAnswer, CancelRequested
+from engine.model import TaskWork
 from tests.support.engine.task_manager_bench import Bench, task_id, until
 
 
@@ -36,6 +37,25 @@ async def test_a_backend_that_breaks_on_a_task_fails_that_task_and_takes_the_nex
         True,
         ["b"],
     )
+
+
+async def test_a_load_that_breaks_is_its_tasks_failure_however_long_that_takes_into_storage(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench = Bench(slots=1)
+
+    async def break_down(*_: object, **__: object) -> TaskWork:
+        raise ZeroDivisionError("a defect")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.tasks._loader, "load", break_down)
+        bench.shelf.puts.clear()
+        await bench.arrive("a")
+        await asyncio.wait_for(until(lambda: bench.shelf.waiting), 5)
+    bench.shelf.puts.set()
+    await _told(bench)
+    await bench.arrive("b")
+    assert (bench.backend.names, bench.tasks.slots_used) == (["b"], 1)
 
 
 async def test_a_result_that_can_not_be_stored_at_once_is_told_as_a_failure_and_frees_its_slot() -> None:

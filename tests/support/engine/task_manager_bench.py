@@ -126,6 +126,8 @@ class Shelf:
     broken_puts: int = 0
     puts: asyncio.Event = field(default_factory=asyncio.Event)
     """Puts return once it is set, as it is at first."""
+    waiting: int = 0
+    """Puts that have not returned."""
 
     def __post_init__(self) -> None:
         self.puts.set()
@@ -143,7 +145,9 @@ class Shelf:
         if self.broken_puts:
             self.broken_puts -= 1
             raise ZeroDivisionError("a defect")
+        self.waiting += 1
         await self.puts.wait()
+        self.waiting -= 1
         self.objects[object_id] = data
 
 
