@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
@@ -88,7 +89,8 @@ class Reconciler:
         self._known = asyncio.Event()
         """Set, and another put in its place, when more is known of which tasks may have a job."""
         self._held: dict[bytes, BatchTask] = {}
-        self._doubted: set[bytes] = set()
+        self._doubted: Counter[bytes] = Counter()
+        """In how many bundles without a known job each task is: one that was sent again is in two."""
         self._unclaimed: set[bytes] = set()
         self._failures: dict[bytes, FailedJob] = {}
         self._told: list[tuple[BatchTask, FailedJob]] = []
@@ -129,7 +131,7 @@ class Reconciler:
     @property
     def held_doubts(self) -> int:
         """Tasks that wait here and may have a job of which no task tells yet."""
-        return len(self._doubted & self._held.keys())
+        return len(self._doubted.keys() & self._held.keys())
 
     def prepare(self, bundles: Mapping[str, str], last_act_s: float | None) -> None:
         """Note bundles without a known job, and how many seconds ago a dead predecessor may have submitted.
@@ -147,7 +149,7 @@ class Reconciler:
         """Find the answers; afterwards no more tasks come to light that can be claimed. Raises `AwsError`."""
         doubts = [one for one in await asyncio.gather(*map(self._doubt, self._bundles)) if one is not None]
         self._doubted.update(task.task_id for one in doubts for task in one.tasks)
-        self._unclaimed = self._doubted - self._held.keys()
+        self._unclaimed = self._doubted.keys() - self._held.keys()
         if self._bundles:
             self._learn()
         await asyncio.gather(self._find_late_jobs(), *map(self._settle, doubts))
@@ -323,9 +325,11 @@ class Reconciler:
         else:  # without its bundle no late job can call a function, so the fence has done its part, too
             keys = [self._layout.payload(doubt.bundle), self._layout.fence(doubt.submission_id)]
             await self._cleaner.delete(keys)
-        settled = {task.task_id for task in doubt.tasks}
-        self._doubted -= settled
-        self._unclaimed -= settled
+        for task in doubt.tasks:
+            self._doubted[task.task_id] -= 1
+            if not self._doubted[task.task_id]:
+                del self._doubted[task.task_id]
+                self._unclaimed.discard(task.task_id)
         self._open_questions -= 1
         self.release()
         self._observer.on_slots_freed()
