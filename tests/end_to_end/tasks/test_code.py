@@ -124,6 +124,8 @@ def test_an_edited_module_runs_at_once_and_what_was_submitted_keeps_its_code(
                 output, errors = waiting.communicate(timeout=60)
                 assert output.split() == ["2"], errors
                 assert versions(cluster, project) == [4] * 4
+                # what no job needs any more of the code before goes when the takeover is over, or with the next one
+                await_condition(lambda: sum("/objects/" in key for key in keys_left(cluster, "wm-test")) == 1, 60)
         finally:
             end_client(waiting, cluster)
     assert nothing_of_tasks_left(cluster), keys_left(cluster, "wm-test")
