@@ -5,7 +5,8 @@
 
 One client after the other sends a round of tasks. While it waits, faults of the local AWS come and go, and in some
 rounds the manager is killed, or Scaler's scheduler or object storage is restarted, which forget what they had: what a
-client loses then is Scaler's contract, and is counted apart. Between rounds it is calm, and the engine is weighed.
+client loses then is Scaler's contract, and is counted apart. A manager that a fault refuses its start is started again,
+as a supervisor does (docs/operations.md, "Drain"). Between rounds it is calm, and the engine is weighed.
 """
 
 from __future__ import annotations
@@ -39,6 +40,14 @@ ROUND_S: Final = 150.0
 FORGETTING_S: Final = 45.0
 """What Scaler forgot no client gets."""
 CALM_S: Final = 90.0
+START_S: Final = 60.0
+RESTART_S: Final = 0.5
+STARTS: Final = 10
+"""So often a killed manager is started again before its end counts."""
+REFUSED: Final = 1
+"""Exit code with which a supervisor starts it again."""
+OPEN: Final = "scheduler: connected to"
+"""The log's words when a start is complete."""
 RSS_GROWTH_MIB: Final = 48.0
 """Between the first and the last calm moment of one engine: caches fill, arenas stay."""
 SPARE: Final = 8
@@ -125,6 +134,8 @@ class Round:
     upset: Upset
     is_upset: bool = False
     """It was done; a client that is quick has its answers before."""
+    refused_starts: list[str] = field(default_factory=list)
+    """The last words of each, a sentence that names the fault."""
     faults: list[str] = field(default_factory=list)
     tasks: int = TASKS
     right: int = 0
@@ -239,11 +250,31 @@ class Soak:
         match one.upset:
             case Upset.MANAGER:
                 self.engine.stop(signal.SIGKILL)
-                self.engine = self._launch()
+                self._start_again(one)
             case Upset.SCHEDULER:
                 self._cluster.restart_scheduler()
             case Upset.STORAGE:
                 self._cluster.restart_object_storage()
+
+    def _start_again(self, one: Round) -> None:
+        """Start the engine until it is open, as its supervisor; what still isn't then is found in the next calm."""
+        for _ in range(STARTS):
+            self.engine = self._launch()
+            if not self._opens():
+                one.broken.append(f"the manager's start took more than {START_S:.0f} s")
+            if self.engine.process.poll() != REFUSED:
+                return
+            one.refused_starts.append(self.engine.log.rstrip().rpartition("\n")[2])
+            time.sleep(RESTART_S)
+
+    def _opens(self) -> bool:
+        """Wait for its start or its end; False when neither came in time."""
+        deadline = time.monotonic() + START_S
+        while OPEN not in self.engine.log and self.engine.process.poll() is None:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
+        return True
 
     def _calm(self, one: Round) -> None:
         """Wait until nothing of tasks is left, then weigh the engine."""
@@ -319,7 +350,8 @@ def row(number: int, one: Round) -> str:
     return (
         f"{number:3} {upset:<19} {len(one.faults):2} faults  {one.right:3} right {one.errors:3} errors "
         f"{one.cancelled:2} cancelled {one.lost_by_scaler:3} lost by Scaler {one.unanswered:3} unanswered "
-        f"{one.twice:2} twice {one.seconds:5.1f} s  {weighed}  {'; '.join(one.broken)}"
+        f"{one.twice:2} twice {len(one.refused_starts):2} starts refused {one.seconds:5.1f} s  {weighed}  "
+        f"{'; '.join(one.broken)}"
     )
 
 
@@ -348,6 +380,7 @@ def main() -> int:
         arguments.json.write_text(json.dumps(report, indent=1))
     names = ("tasks", "right", "errors", "cancelled", "lost_by_scaler", "unanswered", "twice")
     sums = {name: sum(getattr(one, name) for one in soak.rounds) for name in names}
+    print(*(sentence for one in soak.rounds for sentence in one.refused_starts), sep="\n")
     print(sums, *findings, sep="\n")
     return 1 if findings else 0
 
