@@ -56,6 +56,21 @@ def test_what_was_tried_and_sent_again_is_counted() -> None:
 
 
 @pytest.mark.parametrize(
+    ("state", "shown"),
+    [
+        (JobState.SUCCEEDED, ("AWS says", "text")),
+        (JobState.FAILED, ("reason", "failed")),
+        (JobState.RUNNABLE, ("reason", "warning")),
+    ],
+)
+def test_what_aws_says_of_a_task_that_went_well_warns_of_nothing(state: JobState, shown: tuple[str, str]) -> None:
+    said = "Essential container in task exited"
+    record = JobRecord(row(1, state, reason=""), status_reason=said)
+    lines = [line[:2] for line in identity_lines(record, UNICODE)]
+    assert [(label.strip(), role) for (label, _), (value, role) in lines if value == said] == [shown]
+
+
+@pytest.mark.parametrize(
     ("index", "pack"), [(17, "3rd of 25 in child 17"), (None, "3rd of 25")], ids=["child of an array", "single job"]
 )
 def test_a_task_of_a_pack_has_a_place_in_its_job(index: int | None, pack: str) -> None:
