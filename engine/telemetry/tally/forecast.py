@@ -37,7 +37,7 @@ class SlotMeter:
         self._at = now
         if passed <= 0:  # the clock was set back
             return
-        if self.living:
+        if self.living and (self.running or self._slot_s):  # behind others' jobs it has had no slots yet to average
             self._busy_s += passed
             if self.running:
                 self._slot_s += passed * self.running

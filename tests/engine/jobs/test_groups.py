@@ -207,6 +207,21 @@ def test_jobs_that_end_before_they_were_seen_to_run_are_foretold_too(managed: Ma
     assert forecast.high_s == pytest.approx(2.0, rel=0.1)
 
 
+def test_the_wait_behind_another_clients_jobs_is_not_held_against_the_slots_that_follow(managed: Managed) -> None:
+    for number in range(10, 40):
+        arrive(managed, number, "price")
+    managed.clock.now += 200
+    for number in range(10):
+        begin(managed, number)
+    managed.clock.now += 10
+    for number in range(10):
+        end(managed, number, 10.0)
+    (client,) = groups(managed, GroupBy.CLIENT).values()
+    assert client.slots == pytest.approx(10)
+    assert client.forecast is not None
+    assert client.forecast.high_s == pytest.approx(30, rel=0.1)
+
+
 # ---- stragglers
 
 
