@@ -35,6 +35,8 @@ LIST_GROWTH: Final = 1.25
 LIST_PER_TASK_S: Final = 0.002
 LIST_CROWDED_S: Final = 1.0
 """With hundreds in flight a listing costs more and each result matters less: from 500 tasks on, one a second."""
+LIST_PER_KEY_S: Final = 0.0005
+"""What a key in the last listing costs, whose reading is more work than the call: up to `LIST_CROWDED_S` in all."""
 LIST_SHARE: Final = 4
 """However long a listing takes, at least this many times as long passes before the next."""
 BATCH_SOON_S: Final = 1.0
@@ -59,21 +61,23 @@ class Cadence:
         self._late_s = late_s
         self._growth = growth
         self._interval_s = soon_s
+        self._rests_until = float("-inf")
         self.due = float("-inf")
         """When to poll next, by the clock that `now` is of."""
 
     def hurry(self, now: float, within_s: float = float("inf")) -> None:
-        """Poll soon, in `within_s` at the latest, and often again."""
+        """Poll soon, in `within_s` at the latest once the last poll's rest is over, and often again."""
         self._interval_s = self._soon_s
-        self.due = min(self.due, now + min(self._soon_s, within_s))
+        self.due = min(self.due, max(now + min(self._soon_s, within_s), self._rests_until))
 
     def expect(self, now: float, within_s: float) -> None:
         """Poll within this time, and no more often after that."""
         self.due = min(self.due, now + within_s)
 
-    def polled(self, now: float, at_least_s: float = 0.0) -> None:
-        """A poll is done: the next is due an interval later, which grows."""
-        self.due = now + max(self._interval_s, at_least_s)
+    def polled(self, now: float, at_least_s: float = 0.0, rest_s: float = 0.0) -> None:
+        """A poll is done: the next is due an interval later, which grows. Nothing makes it due within the rest."""
+        self._rests_until = now + rest_s
+        self.due = now + max(self._interval_s, at_least_s, rest_s)
         self._interval_s = min(self._late_s, self._interval_s * self._growth)
 
 
@@ -175,19 +179,20 @@ class Tracker:
         if not self._ledger.submissions:
             return
         started = self._clock()
-        found = 0
+        found = keys = 0
         known = sorted(self._ledger.submissions)
         following, token = known[0], None
         while following:
             page = await self._client.run(LIST_OBJECTS, self._page_reader(self._layout.results + following, token))
             found += self._take(page)
+            keys += len(page.objects)
             following, token = self._next_place(page, known, following)
         now = self._clock()
         if found:
             self._listing.hurry(now)
         crowded = min(LIST_PER_TASK_S * len(self._ledger.tasks), LIST_CROWDED_S)
         slow = min(LIST_SHARE * (now - started), LIST_LATE_S)
-        self._listing.polled(now, max(crowded, slow))
+        self._listing.polled(now, crowded, rest_s=max(min(LIST_PER_KEY_S * keys, LIST_CROWDED_S), slow))
 
     def _hurry_for_cancels(self) -> None:
         """A cancel waits for the end of its job. The more jobs have to be asked about the less often."""

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
+from engine.aio import cancel_and_wait
+from engine.aws.budget import Clock
 from engine.aws.object_store import Listed, ListPage
 from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
 from engine.backends.batch.names import StoreLayout
 from engine.backends.batch.track.tracker import Tracker
 from engine.model import ResourceShape
 from tests.support.engine.fake_clock import FakeClock
+from tests.support.schedules.virtual_loop import VirtualLoop
 
 
 class Surroundings:
@@ -35,7 +39,7 @@ class Surroundings:
         raise KeyError("odd")
 
 
-def tracker_of(around: Surroundings, ledger: Ledger, clock: FakeClock) -> Tracker:
+def tracker_of(around: Surroundings, ledger: Ledger, clock: Clock) -> Tracker:
     parts: Any = around
     return Tracker(
         client=parts,
@@ -131,3 +135,27 @@ async def test_objects_that_any_job_may_write_below_other_names_cost_a_page_at_m
     await tracker_of(bucket, ledger, FakeClock()).do_round()
     assert bucket.requested == wanted
     assert bucket.pages == 1 + 3
+
+
+@pytest.mark.parametrize(("keys", "listings"), [(10, 100), (1_000, 20), (5_000, 10)])
+def test_the_more_keys_a_listing_shows_the_less_often_a_wake_brings_the_next(keys: int, listings: int) -> None:
+    """Reading the keys costs more than the call, and each delivery that is confirmed wakes the tracker."""
+    ledger, layout = Ledger(), StoreLayout("bucket", "prefix", "wm")
+    one = submission_of(ledger, "2", keys)
+    bucket = FloodedBucket([layout.result(one.submission_id, task.task_id) for task in one.tasks])
+    ledger.tasks.clear()  # of few tasks in flight, whose number bounds how often it is listed without a wake
+
+    async def wake_often(loop: VirtualLoop) -> None:
+        tracking = asyncio.create_task(tracker_of(bucket, ledger, loop.time).run())
+        while loop.time() < 10.0:
+            await asyncio.sleep(0.01)
+            ledger.wake()
+        await cancel_and_wait([tracking])
+
+    loop = VirtualLoop(latency=lambda: 0.0)
+    try:
+        loop.run_until_complete(wake_often(loop))
+    finally:
+        loop.close()
+    pages = -(-keys // 1_000)
+    assert bucket.pages / pages == pytest.approx(listings, rel=0.2)
