@@ -10,10 +10,10 @@ import pytest
 from provisioner.local.cluster import LocalCluster
 from tests.support.cluster.running_engine import (
     await_condition,
+    backlog_client,
     call_counts,
     only_lease_left,
     run_client,
-    running_client,
     running_engine,
 )
 
@@ -21,17 +21,6 @@ pytestmark = pytest.mark.long
 
 SMALL: Any = {"max_concurrent_jobs": 4, "task_queue_size": 8}
 DEFAULTS: Any = {"max_concurrent_jobs": 100}
-BACKLOG = """
-def sleep(number, folder):
-    import time
-    with open(os.path.join(folder, str(number)), "a") as calls:
-        calls.write("called\\n")
-    time.sleep(300)
-with Client(address=ADDRESS) as client:
-    futures = [client.submit(sleep, number, {folder!r}) for number in range({tasks})]
-    print("submitted", flush=True)
-    [future.result() for future in futures]
-"""
 ONE_MORE = "with Client(address=ADDRESS) as client: print(client.submit(abs, -1).result(timeout=60))"
 
 
@@ -48,9 +37,7 @@ def test_jobs_of_a_scheduler_that_forgot_them_are_terminated_after_the_grace(
         LocalCluster(state_dir=tmp_path / "cluster", transport=transport) as cluster,
         running_engine(cluster, log, **settings) as engine,
     ):
-        with running_client(cluster, BACKLOG.format(folder=str(calls), tasks=tasks)) as client:
-            assert client.stdout is not None
-            client.stdout.readline()
+        with backlog_client(cluster, calls, tasks, 300) as client:
             await_condition(lambda: len(list(calls.iterdir())) == slots, 120, lambda: engine.log)
             client.kill()  # without a good-bye, which would cancel the tasks before the scheduler can forget them
             cluster.restart_scheduler()

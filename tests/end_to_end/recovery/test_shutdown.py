@@ -13,6 +13,7 @@ from provisioner.local.cluster import LocalCluster
 from tests.support.cluster.engine_restarts import scheduler_beside
 from tests.support.cluster.running_engine import (
     await_condition,
+    backlog_client,
     run_client,
     running_client,
     running_engine,
@@ -38,17 +39,6 @@ def mark(tmp_path: Path) -> Path:
     return tmp_path / "mark"
 
 
-BACKLOG = """
-def call(number):
-    import pathlib
-    pathlib.Path({folder!r}, str(number)).touch()
-with Client(address=ADDRESS) as client:
-    futures = [client.submit(call, number) for number in range(20)]
-    print("submitted", flush=True)
-    [future.result() for future in futures]
-"""
-
-
 def test_a_drain_delivers_what_runs_and_starts_nothing_whatever_the_scheduler_wants(
     cluster: LocalCluster, log: Path, mark: Path, tmp_path: Path
 ) -> None:
@@ -57,10 +47,8 @@ def test_a_drain_delivers_what_runs_and_starts_nothing_whatever_the_scheduler_wa
     with (
         running_engine(cluster, log, max_concurrent_jobs=1) as engine,
         sleeping_client(cluster, engine, mark, 10) as client,
-        running_client(cluster, BACKLOG.format(folder=str(called))) as waiting,
+        backlog_client(cluster, called, 20),
     ):
-        assert waiting.stdout is not None
-        waiting.stdout.readline()
         code = engine.stop()
         output, _ = client.communicate(timeout=10)
         assert (code, output.strip(), list(called.iterdir())) == (0, "finished", [])

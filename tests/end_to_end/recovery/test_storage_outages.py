@@ -10,10 +10,10 @@ from provisioner.local.cluster import LocalCluster
 from tests.support.cluster.clients import client_in_two_halves
 from tests.support.cluster.running_engine import (
     await_condition,
+    backlog_client,
     call_counts,
     only_lease_left,
     run_client,
-    running_client,
     running_engine,
 )
 from tests.support.cluster.tcp_proxy import Relay
@@ -46,17 +46,6 @@ def test_storage_that_is_away_while_tasks_are_loaded_and_delivered(
     assert client.calls == client.once_each
 
 
-BACKLOG = """
-def slow(number, folder):
-    import time
-    with open(os.path.join(folder, str(number)), "a") as calls:
-        calls.write("called\\n")
-    time.sleep(3)
-with Client(address=ADDRESS) as client:
-    futures = [client.submit(slow, number, {folder!r}) for number in range({tasks})]
-    print("submitted", flush=True)
-    [future.result() for future in futures]
-"""
 ONE_MORE = "with Client(address=ADDRESS) as client: print(client.submit(abs, -1).result(timeout={seconds}))"
 FEW = (120, 40, 30)
 """Tasks, slots, and the seconds within which a later client is served: its task comes to the manager at once."""
@@ -76,9 +65,7 @@ def test_objects_that_a_restarted_storage_lost_hold_up_no_later_client(
         LocalCluster(state_dir=tmp_path / "cluster", transport=transport) as cluster,
         running_engine(cluster, log, max_concurrent_jobs=slots) as engine,
     ):
-        with running_client(cluster, BACKLOG.format(folder=str(calls), tasks=tasks)) as client:
-            assert client.stdout is not None
-            client.stdout.readline()
+        with backlog_client(cluster, calls, tasks, 3):
             await_condition(lambda: cluster.aws.jobs()["running"] >= slots // 2, 120, lambda: engine.log)
             cluster.restart_object_storage()
             # the jobs end, and their slots go to tasks whose arguments nobody has any more

@@ -184,6 +184,30 @@ def sleeping_client(
         client.communicate()
 
 
+BACKLOG = """
+def slow(number, folder, seconds):
+    import time
+    with open(os.path.join(folder, str(number)), "a") as calls:
+        calls.write("called\\n")
+    time.sleep(seconds)
+with Client(address=ADDRESS) as client:
+    futures = [client.submit(slow, number, {folder!r}, {seconds}) for number in range({tasks})]
+    print("submitted", flush=True)
+    [future.result() for future in futures]
+"""
+
+
+@contextmanager
+def backlog_client(
+    cluster: LocalCluster, calls: Path, tasks: int, seconds: float = 0.0
+) -> Iterator[subprocess.Popen[str]]:
+    """A client that has sent so many tasks of so many seconds; `calls` gets a file a task, with a line a call."""
+    with running_client(cluster, BACKLOG.format(folder=str(calls), tasks=tasks, seconds=seconds)) as client:
+        assert client.stdout is not None
+        client.stdout.readline()
+        yield client
+
+
 def call_counts(folder: Path) -> list[int]:
     """How many lines each file of the folder has, by name: functions that count their own calls write one a call."""
     return [len(path.read_text().splitlines()) for path in sorted(folder.iterdir())]
