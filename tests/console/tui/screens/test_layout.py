@@ -119,6 +119,17 @@ async def test_panes_grow_by_key_and_stay_so() -> None:
         assert app.dashboard.query_one("#side").size.width == side + 6
 
 
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
+async def test_the_log_gets_the_lines_of_jobs_that_are_hidden(size: tuple[int, int]) -> None:
+    async with running(WatchedSource(), size, preferences=Preferences(hidden_panes=("jobs",))) as (app, pilot):
+        panes = (app.dashboard.strip, app.dashboard.routing, app.dashboard.quota, app.dashboard.logs)
+        filled = {line for pane in panes for line in range(pane.region.y, pane.region.bottom)}
+        assert len(set(range(1, size[1] - 1)) - filled) <= 2  # totals and alert
+        await pilot.press("tab", "z")  # one pane of the side alone
+        await pilot.pause()
+        assert app.dashboard.routing.region.height == size[1] - 2
+
+
 async def test_the_border_above_the_log_is_dragged_by_the_mouse() -> None:
     async with running(WatchedSource(), (200, 60)) as (app, pilot):
         top = app.dashboard.logs.region.y
