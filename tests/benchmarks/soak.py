@@ -20,7 +20,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
@@ -53,6 +53,8 @@ RSS_GROWTH_MIB: Final = 48.0
 SPARE: Final = 8
 """Threads and descriptors that may be more in the last calm moment than in the first."""
 HOST_LOST: Final = "spot:0.05"
+LATE_RESULT: Final = "late-result:0.1:2"
+"""S3 shows at once what was written; with this a result may come behind the deletion of its cancelled task's."""
 FAULTS: Final = (
     "throttle:SubmitJob:1/s:3s",
     "throttle:batch:4/s:2s",
@@ -69,7 +71,7 @@ FAULTS: Final = (
     "slow:s3:1.5s:3s",
     "slow:batch:3s:2s",
     "vanish-finished:0.05",
-    "late-result:0.1:2",
+    LATE_RESULT,
     "drop-result:0.02",
     "corrupt-result:0.02",
     "truncate-result:0.02",
@@ -145,6 +147,8 @@ class Round:
     lost_by_scaler: int = 0
     unanswered: int = 0
     twice: int = 0
+    late: int = 0
+    """Results that came behind their cancelled task, and stay for the next manager's start."""
     causes: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
     weight: Weight | None = None
@@ -160,6 +164,7 @@ class Soak:
         self._folder = folder
         self._rng = random.Random(seed)
         self._lives: list[int] = []  # the round in which each engine began
+        self._late: set[str] = set()
         self.rounds: list[Round] = []
         self.engine = self._launch()
 
@@ -173,9 +178,16 @@ class Soak:
             self.rounds.append(self._do_round(upset))
             print(row(len(self.rounds), self.rounds[-1]), flush=True)
 
-    def stop(self) -> int:
-        """End the engine in order; its exit code."""
-        return self.engine.stop(timeout=90)
+    def stop(self) -> list[str]:
+        """End the engine in order; what is broken then. What came late goes when the next one looks for orphans."""
+        code = self.engine.stop(timeout=90)
+        broken = [f"the engine ended with {code}"] if code else []
+        if self._late:
+            self.engine = self._launch()
+            gone = self._come_to(lambda: not self._late.intersection(keys_left(self._cluster, MANAGER)), CALM_S)
+            broken += [] if gone else [f"{len(self._late)} late results stay when a manager has started"]
+            self.engine.stop(timeout=90)
+        return broken
 
     def findings(self) -> list[str]:
         """All that is broken."""
@@ -269,29 +281,36 @@ class Soak:
 
     def _opens(self) -> bool:
         """Wait for its start or its end; False when neither came in time."""
-        deadline = time.monotonic() + START_S
-        while OPEN not in self.engine.log and self.engine.process.poll() is None:
+        return self._come_to(lambda: OPEN in self.engine.log or self.engine.process.poll() is not None, START_S)
+
+    def _come_to(self, condition: Callable[[], object], seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while not condition():
             if time.monotonic() > deadline:
                 return False
-            time.sleep(0.05)
+            time.sleep(0.2)
         return True
 
     def _calm(self, one: Round) -> None:
         """Wait until nothing of tasks is left, then weigh the engine."""
-        deadline = time.monotonic() + CALM_S
-        while (keys := self._keys()) or self._cluster.aws.jobs()["running"]:
-            if time.monotonic() > deadline:
-                one.broken.append(f"{len(keys)} objects or jobs stay: {keys[:2]}")
-                break
-            time.sleep(0.5)
+        if not self._come_to(lambda: not self._keys() and not self._cluster.aws.jobs()["running"], CALM_S):
+            self._judge_left(one)
         if (code := self.engine.process.poll()) is not None:
             one.broken.append(f"the engine ended with {code}")
             self.engine = self._launch()
             return
-        one.weight = weigh(self.engine.process.pid, len(keys))
+        one.weight = weigh(self.engine.process.pid, len(self._keys()))
+
+    def _judge_left(self, one: Round) -> None:
+        keys = self._keys()
+        if LATE_RESULT in one.faults and 0 < len(keys) <= one.cancelled and all("/results/" in key for key in keys):
+            one.late = len(keys)
+            self._late.update(keys)
+        else:
+            one.broken.append(f"{len(keys)} objects or jobs stay: {keys[:2]}")
 
     def _keys(self) -> list[str]:
-        return unexplained(keys_left(self._cluster, MANAGER))
+        return [key for key in unexplained(keys_left(self._cluster, MANAGER)) if key not in self._late]
 
 
 def unexplained(keys: Sequence[str]) -> list[str]:
@@ -373,12 +392,12 @@ def main() -> int:
         try:
             soak.run(arguments.minutes * 60)
         finally:
-            code = soak.stop()
-    findings = soak.findings() + ([f"the engine ended with {code}"] if code else [])
+            broken = soak.stop()
+    findings = soak.findings() + broken
     if arguments.json:
         report = {"seed": arguments.seed, "broken": findings, "rounds": [asdict(one) for one in soak.rounds]}
         arguments.json.write_text(json.dumps(report, indent=1))
-    names = ("tasks", "right", "errors", "cancelled", "lost_by_scaler", "unanswered", "twice")
+    names = ("tasks", "right", "errors", "cancelled", "lost_by_scaler", "unanswered", "twice", "late")
     sums = {name: sum(getattr(one, name) for one in soak.rounds) for name in names}
     print(*(sentence for one in soak.rounds for sentence in one.refused_starts), sep="\n")
     print(sums, *findings, sep="\n")
