@@ -182,6 +182,8 @@ class Soak:
         """End the engine in order; what is broken then. What came late goes when the next one looks for orphans."""
         code = self.engine.stop(timeout=90)
         broken = [f"the engine ended with {code}"] if code else []
+        left = set(unexplained(keys_left(self._cluster, MANAGER), has_ended=True)) - self._late
+        broken += [f"{len(left)} objects stay when the engine has ended: {sorted(left)[:2]}"] if left else []
         if self._late:
             self.engine = self._launch()
             gone = self._come_to(lambda: not self._late.intersection(keys_left(self._cluster, MANAGER)), CALM_S)
@@ -313,15 +315,18 @@ class Soak:
         return [key for key in unexplained(keys_left(self._cluster, MANAGER)) if key not in self._late]
 
 
-def unexplained(keys: Sequence[str]) -> list[str]:
-    """Keys of tasks. A submission whose request got lost keeps fence, bundle and blobs for ten minutes."""
+def unexplained(keys: Sequence[str], *, has_ended: bool = False) -> list[str]:
+    """Keys of tasks. A submission whose request got lost keeps fence, bundle and blobs for ten minutes.
+
+    A blob waits a minute for its next use; of an engine that has ended none is left.
+    """
     fenced = [key.rpartition("/")[2] for key in keys if "/fence/" in key]
 
     def is_kept(key: str) -> bool:
         folder, _, name = key.partition(f"/{MANAGER}/")[2].partition("/")
-        return folder in ("lease", "fence") or (
-            bool(fenced) and (folder == "objects" or any(name.startswith(each) for each in fenced))
-        )
+        if folder == "objects":
+            return bool(fenced) or not has_ended
+        return folder in ("lease", "fence") or any(name.startswith(each) for each in fenced)
 
     return [key for key in keys if not is_kept(key)]
 
