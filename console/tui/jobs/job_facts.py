@@ -73,17 +73,17 @@ def _begun(record: JobRecord) -> int:
 
 
 def _end(record: JobRecord, glyphs: Glyphs) -> Iterable[Line]:
-    row = record.row
+    row, told = record.row, record.status_reason
     # of what went well AWS says "Essential container in task exited": it warns of nothing
-    is_only_told = row.state is JobState.SUCCEEDED and not row.reason
-    if not is_only_told and (reason := row.reason or record.status_reason):
+    reason = row.reason or ("" if row.state is JobState.SUCCEEDED else told)
+    if reason:
         yield _fact("reason", reason, "failed" if row.state is JobState.FAILED else "warning")
     if record.error and record.error != row.reason:
         yield _fact("error", record.error, "failed")
     if record.raised_at:
         yield _fact("raised at", record.raised_at)
-    if record.status_reason and (is_only_told or (row.reason and record.status_reason not in row.reason)):
-        yield _fact("AWS says", record.status_reason)
+    if told and told not in reason:
+        yield _fact("AWS says", told)
     if row.exit_code is not None:
         yield _fact("exit code", str(row.exit_code), "failed" if row.exit_code else "text")
     if record.peak_bytes is not None or record.cpu_s is not None:
