@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import faulthandler
 import gc
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -35,10 +36,16 @@ SPLIT = (
 LONGEST_ID = 40
 """Of a value in a test's name: each worker tells all names to all others, and payloads of megabytes are values, too."""
 
+STACKS = pytest.StashKey[int]()
+"""Descriptor that the stacks of all threads are written to."""
+UNHEARD_S = 60.0
+"""How long after pytest-timeout's signal a process ends that does not hear it, being somewhere in a C library."""
+
 FOLDERS = ("RUNTIME_DIR", "CONFIG_HOME", "STATE_HOME")
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[STACKS] = os.dup(2)  # nothing is captured yet
     settings.register_profile("ours", deadline=None, suppress_health_check=[HealthCheck.too_slow])
     settings.load_profile("ours")  # how fast a machine is says nothing about a rule
     # hundreds of processes of ours start in these tests, and each would compile all of our modules again
@@ -58,6 +65,17 @@ def pytest_collection() -> None:
 def pytest_collection_finish() -> None:
     gc.freeze()  # every look for garbage would go over all of them again
     gc.enable()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """A worker that ends fails one test, and another one goes on; one that hangs would hold up all for ever."""
+    seconds = float(item.config.getini("timeout")) + UNHEARD_S
+    faulthandler.dump_traceback_later(seconds, exit=True, file=item.config.stash[STACKS])
+    try:
+        return (yield)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 @pytest.hookimpl(tryfirst=True)  # xdist reads what is marked here

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from multiprocessing import Pipe
 
@@ -19,14 +20,21 @@ def run_forked(body: Callable[[], object]) -> None:
         finally:
             os._exit(0)  # nothing of pytest's runs a second time
     tell.close()
-    with told:
-        try:
+    try:
+        with told:
             failure = told.recv()
-        except EOFError:
-            failure = "its process ended before the test did"
-    os.waitpid(child, 0)
+    except EOFError:
+        failure = "its process ended before the test did"
+    finally:
+        end_fork(child)
     if failure:
         pytest.fail(failure, pytrace=False)
+
+
+def end_fork(child: int) -> None:
+    """Kill it, also when it has said all: one that hangs would outlive a test that gave it up."""
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
 
 
 def failure_of(body: Callable[[], object]) -> str:

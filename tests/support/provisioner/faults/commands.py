@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from provisioner.cli import main
+from tests.support.forks import end_fork
 from tests.support.provisioner.faults.shared_session import SharedSession
 
 Event = dict[str, Any]
@@ -96,7 +97,11 @@ class Commands:
                 run(arguments)
             finally:
                 os._exit(0)  # nothing of pytest's runs a second time
-        status = self._session.wait(child)
+        try:
+            status = self._session.wait(child)
+        except BaseException:  # the test is given up
+            end_fork(child)
+            raise
         assert os.WIFSIGNALED(status), "it ended before the call was made"
         assert os.WTERMSIG(status) == signal.SIGKILL
 
