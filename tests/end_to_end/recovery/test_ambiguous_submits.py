@@ -34,6 +34,7 @@ def test_single_and_array_jobs_of_unknown_fate_call_each_function_once(
 ) -> None:
     folder = tmp_path / "calls"
     folder.mkdir()
+    sent = 0
     with (
         running_engine(cluster, log, worker_manager_id=MANAGER) as engine,
         talking_client(cluster, CLIENT.format(folder=str(folder))) as client,
@@ -43,7 +44,10 @@ def test_single_and_array_jobs_of_unknown_fate_call_each_function_once(
                 for which, size in SUBMISSIONS.items():
                     cluster.aws.fault(f"{what}:x1:{which}")
                     assert client.say(str(size)) == "sent"
+                    sent += size
                     await_condition(lambda: cluster.aws.faults()[-1]["struck"] == 1, 20, lambda: engine.log)
+                    # a client's burst may come in parts, and what is sent next would go along with the last of them
+                    await_condition(lambda: len(call_counts(folder)) == sent, 20, lambda: engine.log)  # noqa: B023
             client.tell("0")
             client.finish(60)
         finally:
