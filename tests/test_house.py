@@ -220,3 +220,14 @@ def test_no_sentence_of_ours_is_read_for_its_meaning() -> None:
 )
 def test_readers_of_words_are_seen(source: str, expected: bool) -> None:
     assert reads_words(ast.parse(source, mode="eval").body) is expected
+
+
+def test_no_code_of_python_runs_between_fork_and_exec() -> None:
+    """In a process with threads it may wait for ever there; tests have them as well."""
+    told = {
+        path.relative_to(ROOT).as_posix()
+        for path in [*modules().values(), *(ROOT / "tests").rglob("*.py")]
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Call) and any(keyword.arg == "preexec_fn" for keyword in node.keywords)
+    }
+    assert told == {"provisioner/local/processes/parent_watch.py"}  # a process with one thread

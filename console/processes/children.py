@@ -12,7 +12,9 @@ import contextlib
 import os
 import signal
 from asyncio.subprocess import DEVNULL, Process
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+
+from console.processes.tied_program import tied
 
 
 async def start_child(
@@ -23,13 +25,7 @@ async def start_child(
     Must be called on the main thread: the kernel ties the child to the thread that started it.
     """
     return await asyncio.create_subprocess_exec(
-        *command,
-        env=dict(environ),
-        stdin=DEVNULL,
-        stdout=stdout,
-        stderr=stderr,
-        process_group=0,
-        preexec_fn=_tied_to_parent(),
+        *tied(command), env=dict(environ), stdin=DEVNULL, stdout=stdout, stderr=stderr, process_group=0
     )
 
 
@@ -60,17 +56,3 @@ async def end_child(child: Process, grace_seconds: float) -> None:
     if not await ends_within(child, grace_seconds):
         signal_group(child, signal.SIGKILL)
         await child.wait()
-
-
-def _tied_to_parent() -> Callable[[], None]:
-    """Make what the child does between fork and exec."""
-    from provisioner.local.processes.fork_server.process_tree import die_with_parent
-
-    parent = os.getpid()
-
-    def tie() -> None:
-        die_with_parent()
-        if os.getppid() != parent:  # it died before the tie was made
-            os._exit(1)
-
-    return tie

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Final
 
+from console.processes.tied_program import tied
 from engine.errors import EngineError
 from engine.telemetry.endpoints import Endpoint, RunningEngine, list_engines
 
@@ -85,24 +86,18 @@ class EngineChild:
 def start_detached(command: Sequence[str], log: Path) -> EngineChild:
     """Start `command` so that it outlives this process and its terminal; what it writes goes to `log`."""
     with _new_file(log) as file:
-        return EngineChild(_start(command, file, file, tie=None), log)
+        return EngineChild(_start(command, file, file), log)
 
 
 def start_tied(command: Sequence[str], log: Path) -> EngineChild:
     """Start `command` so that it ends with this process, however that ends."""
-    from provisioner.local.processes.fork_server.process_tree import die_with_parent
-
     output = log.with_suffix(".out")
     with _new_file(log) as errors, _new_file(output) as file:
-        return EngineChild(_start(command, file, errors, tie=die_with_parent), log, output)
+        return EngineChild(_start(tied(command), file, errors), log, output)
 
 
-def _start(
-    command: Sequence[str], output: IO[bytes], errors: IO[bytes], tie: Callable[[], None] | None
-) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=output, stderr=errors, start_new_session=True, preexec_fn=tie
-    )
+def _start(command: Sequence[str], output: IO[bytes], errors: IO[bytes]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=errors, start_new_session=True)
 
 
 def _new_file(path: Path) -> IO[bytes]:

@@ -12,6 +12,7 @@ import select
 import signal
 import struct
 import subprocess
+import sys
 import termios
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +23,12 @@ from typing import Self
 import pyte
 
 CHUNK = 65536
+TAKE_TERMINAL = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+"""Makes the pty the controlling terminal of its session, and becomes the program."""
 
 
 class Terminal:
@@ -44,7 +51,7 @@ class Terminal:
         self.output = bytearray()
         self.started_at = time.monotonic()
         self.process = subprocess.Popen(
-            command,
+            (sys.executable, "-I", "-S", "-c", TAKE_TERMINAL, *command),
             stdin=inner,
             stdout=inner,
             stderr=inner,
@@ -57,7 +64,6 @@ class Terminal:
             },
             cwd=cwd,
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0) and None,
         )
         os.close(inner)
 

@@ -7,6 +7,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,21 +48,26 @@ class BuildImage:
         return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
 
     def start(self, *flags: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-P", "-m", "provisioner", "build-image", *flags],
-            env={**self.environment, "PYTHONPATH": str(ROOT)},
-            cwd=self.folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            preexec_fn=_take_interrupts,
-        )
+        with interrupts_taken():
+            return subprocess.Popen(
+                [sys.executable, "-P", "-m", "provisioner", "build-image", *flags],
+                env={**self.environment, "PYTHONPATH": str(ROOT)},
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
 
 
-def _take_interrupts() -> None:
+@contextmanager
+def interrupts_taken() -> Iterator[None]:
     """As from a terminal: a shell lets what it starts in the background ignore Ctrl-C, and all that is below."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture
