@@ -333,11 +333,9 @@ class ConsoleApp(App[Quit], inherit_bindings=False):
 
     def action_palette(self) -> None:
         """Open the command palette."""
-        from textual.command import CommandPalette
+        from console.tui.palette import Palette
 
-        from console.tui.palette import Commands
-
-        self.push_screen(CommandPalette([Commands], placeholder="what to do"))
+        self.push_screen(Palette())
 
     def action_next_pane(self) -> None:
         """Focus the next pane."""

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
+from textual.widgets import Input
 
 from console.tui.actions import Action, ActionScope, actions_in
 from console.tui.drawing.theme import THEMES
@@ -21,6 +22,17 @@ if TYPE_CHECKING:
 BY_HEART: Final = frozenset({"palette", "back", "previous", "next_pane", "previous_pane", "go"})
 Entry = tuple[str, Callable[[], object]]
 """Title with its key, on one line, and callback."""
+
+
+class Palette(CommandPalette):
+    """Palette of the console's commands. Its cursor doesn't blink, which costs bytes."""
+
+    def __init__(self) -> None:
+        super().__init__([Commands], placeholder="what to do")
+
+    def on_mount(self) -> None:
+        """Keep the cursor still."""
+        self.query_one(Input).cursor_blink = False
 
 
 class Commands(Provider):

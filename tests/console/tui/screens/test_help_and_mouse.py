@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from textual.command import CommandPalette
-from textual.widgets import Button
+from textual.widgets import Button, Input
 
 from console.tui.drawing.glyphs import ASCII, LOOKS, UNICODE
 from console.tui.jobs.job_cells import JobCells
-from console.tui.palette import Commands
+from console.tui.palette import Commands, Palette
 from console.tui.screens.help import HelpScreen, help_text
 from console.tui.state import EngineOwnership
 from engine.telemetry.schema.messages import JobState
@@ -54,12 +53,18 @@ async def test_the_scheduler_of_a_local_cluster_stays_in_the_help() -> None:
 async def test_the_palette_has_no_moves_and_one_line_for_each_command() -> None:
     async with running(WatchedSource(may_control=True)) as (app, pilot):
         await pilot.press("ctrl+p")
-        assert isinstance(app.screen, CommandPalette)
+        assert isinstance(app.screen, Palette)
         hits = [hit async for hit in Commands(app.dashboard, None).discover()]
         titles = [str(hit.prompt) for hit in hits]
         assert not [title for title in titles if "line down" in title.lower()]
         assert "End the marked or the selected jobs  K" in titles
         assert not [hit for hit in hits if hit.help]
+
+
+async def test_the_palettes_cursor_stands_still() -> None:
+    async with running(WatchedSource()) as (app, pilot):
+        await pilot.press("ctrl+p")
+        assert not app.screen.query_one(Input).cursor_blink
 
 
 @pytest.mark.long
