@@ -231,3 +231,15 @@ def test_no_code_of_python_runs_between_fork_and_exec() -> None:
         if isinstance(node, ast.Call) and any(keyword.arg == "preexec_fn" for keyword in node.keywords)
     }
     assert told == {"provisioner/local/processes/parent_watch.py"}  # a process with one thread
+
+
+def test_no_program_of_a_test_can_miss_the_signal_that_it_waits_for() -> None:
+    """One that comes between the last look for it and `pause` is handled when another one comes; `sigwait` takes it."""
+    told = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "tests").rglob("*.py")
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Constant | ast.JoinedStr)
+        if {"signal.signal(", "signal.pause("} <= set(re.findall(r"signal\.\w+\(", ast.unparse(node)))
+    }
+    assert told == set()

@@ -16,31 +16,29 @@ from console.local.session import ChildProgram, LocalSession, SessionEnd, Voice
 # Its exit code tells that it was asked to drain.
 DRAINED = 5
 GRACE_S = 5.0
+# What it waits for with `sigwait` can't come just before it waits, as it can before `pause`.
 ENGINE = f"""
 import signal, sys
-signal.signal(signal.SIGTERM, lambda *_: sys.exit({DRAINED}))
+signal.pthread_sigmask(signal.SIG_BLOCK, {{signal.SIGTERM}})
 open("ready", "w").close()
-while True:
-    signal.pause()
+signal.sigwait({{signal.SIGTERM}})
+sys.exit({DRAINED})
 """
 ANSWERING = """
-import signal, sys
-def drain(*_):
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    open("drained", "w").close()
-    sys.exit(0)
-signal.signal(signal.SIGTERM, drain)
+import signal
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 open("ready", "w").close()
-while True:
-    signal.pause()
+signal.sigwait({signal.SIGTERM})
+open("drained", "w").close()
 """
 STUBBORN = """
 import os, signal
 parent = os.getppid()
-signal.signal(signal.SIGTERM, lambda *_: os.kill(parent, signal.SIGINT))
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 open("ready", "w").close()
 while True:
-    signal.pause()
+    signal.sigwait({signal.SIGTERM})
+    os.kill(parent, signal.SIGINT)
 """
 WAITS_FOR_ENGINE = "open('ready').close()\n"
 INTERRUPTS_US = WAITS_FOR_ENGINE + "import os, signal\nos.kill(os.getppid(), signal.SIGINT)\n"

@@ -14,12 +14,10 @@ from console.processes.own_engine import follow_to_end
 
 DRAINS = """
 import signal, sys
-def drain(*_):
-    print("draining: 64 left\\x1b[2J", file=sys.stderr, flush=True)
-    sys.exit(0)
-signal.signal(signal.SIGTERM, drain)
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 print("before", file=sys.stderr, flush=True)
-signal.pause()
+signal.sigwait({signal.SIGTERM})
+print("draining: 64 left\\x1b[2J", file=sys.stderr, flush=True)
 """
 
 
