@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Final
 
+from provisioner.local.processes.fork_server import process_tree
 from tests.support.paths import CONTAINER, ROOT
 from tests.support.runner.client import STORE
 
@@ -77,6 +78,7 @@ class ForkedJobs:
 
 def main() -> None:
     """Run what each line of standard input tells."""
+    process_tree.adopt_orphans()
     sys.path.insert(0, str(CONTAINER))
     runner = importlib.import_module("batch_job_runner")
     importlib.import_module("boto3")
@@ -93,9 +95,25 @@ def _run(run: object, job: Job, prelude: str) -> tuple[int, str]:
             os.dup2(log.fileno(), 1)
             os.dup2(log.fileno(), 2)
             os._exit(_job(run, job, prelude))
-        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        code = os.waitstatus_to_exitcode(_wait_for(pid))
+        _end_orphans()
         log.seek(0)
         return (code if code >= 0 else KILLED - code), log.read().decode()
+
+
+def _wait_for(pid: int) -> int:
+    """The status with which it ended; orphans that end meanwhile are let go."""
+    while (ended := os.waitpid(-1, 0))[0] != pid:
+        pass
+    return ended[1]
+
+
+def _end_orphans() -> None:
+    """What a job leaves ends with it, as in a container."""
+    while orphans := process_tree.children(os.getpid()):
+        for pid in orphans:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
 
 
 def _job(run: object, job: Job, prelude: str) -> int:
