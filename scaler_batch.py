@@ -58,8 +58,10 @@ def main() -> None:
     if sys.argv[1:2] == [MODULE_FLAG] and len(sys.argv) > 2:
         _run_module(sys.argv[2])
         return
-    from console.cli.main import main as run_console
-
+    try:
+        from console.cli.main import main as run_console
+    except KeyboardInterrupt:  # right after the start; from here on the console ends itself
+        sys.exit(1)
     run_console()
 
 

@@ -46,3 +46,23 @@ def test_a_module_runs_with_its_words_and_finds_the_door_that_runs_it(tmp_path: 
     environ = {"PYTHONPATH": str(tmp_path)}
     done = subprocess.run(command, cwd="/", env=environ, check=True, capture_output=True, text=True)
     assert done.stdout == "['one', '-m'] True\n"
+
+
+class Interrupted:
+    """Finder during whose search somebody presses Ctrl-C."""
+
+    @staticmethod
+    def find_spec(name: str, *_: object) -> None:
+        if name == "console.cli.main":
+            raise KeyboardInterrupt
+
+
+def test_an_interrupt_while_the_console_is_being_loaded_ends_it_without_a_word(
+    meta_path: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["scaler-batch"])
+    monkeypatch.delitem(sys.modules, "console.cli.main", raising=False)
+    meta_path.insert(0, Interrupted)
+    with pytest.raises(SystemExit) as ended:
+        scaler_batch.main()
+    assert ended.value.code == 1
