@@ -53,7 +53,8 @@ RSS_GROWTH_MIB: Final = 48.0
 SPARE: Final = 8
 """Threads and descriptors that may be more in the last calm moment than in the first."""
 HOST_LOST: Final = "spot:0.05"
-LATE_RESULT: Final = "late-result:0.1:2"
+LATE_S: Final = 2
+LATE_RESULT: Final = f"late-result:0.1:{LATE_S}"
 """S3 shows at once what was written; with this a result may come behind the deletion of its cancelled task's."""
 CALLED_AGAIN: Final = frozenset((HOST_LOST, LATE_RESULT))
 """Behind these a function may be called again. S3 always shows what it took, and all that we do rests on that."""
@@ -306,6 +307,8 @@ class Soak:
 
     def _calm(self, one: Round) -> None:
         """Wait until nothing of tasks is left, then weigh the engine."""
+        if LATE_RESULT in one.faults:
+            time.sleep(LATE_S)  # what is hidden is shown by then, and is not taken for the next round's
         if not self._come_to(lambda: not self._keys() and not self._cluster.aws.jobs()["running"], CALM_S):
             self._judge_left(one)
         if (code := self.engine.process.poll()) is not None:
