@@ -70,8 +70,9 @@ def pytest_collection_finish() -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """A worker that ends fails one test, and another one goes on; one that hangs would hold up all for ever."""
-    seconds = float(item.config.getini("timeout")) + UNHEARD_S
-    faulthandler.dump_traceback_later(seconds, exit=True, file=item.config.stash[STACKS])
+    limit_s = float(item.config.getini("timeout"))
+    if limit_s and not item.config.getoption("usepdb"):  # where somebody debugs, pytest-timeout waits as well
+        faulthandler.dump_traceback_later(limit_s + UNHEARD_S, exit=True, file=item.config.stash[STACKS])
     try:
         return (yield)
     finally:

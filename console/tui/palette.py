@@ -25,7 +25,7 @@ Entry = tuple[str, Callable[[], object]]
 
 
 class Palette(CommandPalette):
-    """Palette of the console's commands. Its cursor doesn't blink, which costs bytes."""
+    """Palette of the console's commands. Its cursor stands still: one that blinks sends bytes for ever."""
 
     def __init__(self) -> None:
         super().__init__([Commands], placeholder="what to do")
