@@ -12,7 +12,8 @@ CANCEL_REPEAT_S: Final = 0.2
 async def cancel_and_wait(tasks: Iterable[asyncio.Task[Any] | None]) -> None:
     """Cancel until every task has ended; what they raise is dropped.
 
-    Repeated, because before Python 3.12 a task group and `wait_for` drop a cancel that comes together with an end.
+    Repeated, because `gather`, and before Python 3.12 a task group and `wait_for`, drop a cancel that comes together
+    with an end.
     """
     running = {task for task in tasks if task is not None and not task.done()}
     while running:

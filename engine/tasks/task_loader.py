@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from container.batch_job_frames import Blob
 from engine.messages import TaskArrived
@@ -73,9 +74,12 @@ class TaskLoader:
         if len(missing) == 1:
             await read(missing[0])
         elif missing:
-            reads = [asyncio.create_task(read(object_id)) for object_id in missing]
+            reads = [_begin(read(object_id)) for object_id in missing]
             try:
-                await asyncio.gather(*reads)  # before Python 3.12 a task group drops a cancel that comes with an error
+                # neither `gather` nor a task group: both drop a cancel that comes in the turn in which a read fails
+                ended, _ = await asyncio.wait(reads, return_when=asyncio.FIRST_EXCEPTION)
+                while ended:
+                    ended.pop().result()
             finally:
                 while reads:  # an error's traceback leads to all that was read: what leads to the error ends here
                     reads.pop().cancel()
@@ -106,6 +110,12 @@ class TaskLoader:
         finally:
             stalled.cancel()
             discount()
+
+
+def _begin(read: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    task = asyncio.create_task(read)
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())  # of several that fail one is told of
+    return task
 
 
 def _ids(task: TaskArrived) -> tuple[bytes, ...]:

@@ -8,7 +8,7 @@ import pytest
 
 from engine.messages import CancelAnswer
 from engine.storage.storage_link import ObjectMissing
-from tests.support.engine.task_manager_bench import Bench, settle, task_id
+from tests.support.engine.task_manager_bench import Bench, settle, task, task_id
 
 
 @pytest.fixture(autouse=True)
@@ -118,6 +118,27 @@ async def test_a_cancel_meets_the_end_of_all_that_was_waited_for_in_any_turn(
     answers = await bench.cancel("a", force=True)
     told = len(bench.scheduler.results)  # before the cancel; the scheduler then drops it
     assert (answers, told, caplog.messages) in (([CancelAnswer.CANCELED], 0, []), ([CancelAnswer.CANCELED], 1, []))
+
+
+@pytest.mark.parametrize("turns", range(12))
+async def test_a_cancel_meets_the_stall_of_what_others_wait_for_in_any_turn(
+    turns: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Serializer and function are known to be missing, so that a load stalls in its first turns."""
+    bench = Bench(slots=2)
+
+    async def miss(object_id: bytes, at_most: int | None = None) -> bytes:
+        await asyncio.Event().wait()
+        return object_id
+
+    bench.tasks._loader._objects._read = miss
+    await _stalled(bench, "a")
+    bench.tasks.on_task(task("b"))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    answers = await bench.cancel("b", force=True)
+    await settle()
+    assert (answers, bench.tasks.queued, caplog.messages) == ([CancelAnswer.CANCELED], 1, [])
 
 
 async def test_a_lost_link_ends_what_waits_for_its_object() -> None:
