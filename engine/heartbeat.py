@@ -15,7 +15,11 @@ from typing import Final
 from engine.messages import LinkDown, WorkerVitals
 
 SILENCE_S: Final = 15.0
-"""A connection without an echo for this long, and for three heartbeats, is given up."""
+"""A connection on which nothing came for this long, and for three heartbeats, is given up.
+
+Not one without an echo alone: while a client sends thousands of tasks, heartbeats wait behind them at the scheduler,
+which hands us these tasks meanwhile.
+"""
 
 Send = Callable[[WorkerVitals], Awaitable[None]]
 
@@ -57,7 +61,7 @@ class HeartbeatManager:
         return self._echoed
 
     async def run(self) -> None:
-        """Send heartbeats until the connection ends. Raises `LinkDown` when echoes stay out for too long."""
+        """Send heartbeats until the connection ends. Raises `LinkDown` when nothing comes for too long."""
         while True:
             await self.beat()
             await asyncio.sleep(self._interval if self.has_echo else min(self._interval, 1.0))
@@ -69,10 +73,14 @@ class HeartbeatManager:
         self._sent_at.append(self._clock())
         await self._send(self._vitals(int(self._latency * 1_000_000)))
 
+    def note_heard(self) -> None:
+        """Something came from the scheduler on this connection, whatever it was."""
+        self._last_heard = self._clock()
+
     def on_echo(self) -> None:
         """Count an echo, measure the latency (half the round trip), release the barriers it reaches."""
         self._echoed += 1
-        self._last_heard = self._clock()
+        self.note_heard()
         if self._sent_at:
             self._latency = (self._last_heard - self._sent_at.popleft()) / 2
         while self._barriers and self._barriers[0][0] <= self._echoed:

@@ -146,6 +146,11 @@ class AWSBatchWorker:
         """The scheduler may hold more tasks for us than it sent; also while no connection tells."""
         return self._connection is None or not self._connection.assignments.has_room
 
+    @property
+    def last_contact(self) -> float:
+        """When something came from the scheduler last, in seconds of the monotonic clock."""
+        return self._last_contact
+
     async def run(self) -> None:
         """Serve one connection after the other.
 
@@ -270,6 +275,7 @@ class AWSBatchWorker:
         early: list[WorkerMessage] = []
         while True:
             message = await connection.channel.receive()
+            self._note_contact(connection)
             match message:
                 case None:
                     continue
@@ -285,9 +291,12 @@ class AWSBatchWorker:
                 case _:
                     early.append(message)
 
-    def _on_echo(self, echo: WorkerEcho, heartbeat: HeartbeatManager) -> None:
+    def _note_contact(self, connection: _Connection) -> None:
         self._last_contact = time.monotonic()
+        connection.heartbeat.note_heard()
         self.health.note_heard()
+
+    def _on_echo(self, echo: WorkerEcho, heartbeat: HeartbeatManager) -> None:
         self._storage.use_address(echo.object_storage_address)
         heartbeat.on_echo()
 

@@ -43,6 +43,8 @@ START_END_S: Final = 15.0
 """How long a start that was called off may take to give its lease back."""
 DRAIN_TOLD_S: Final = 5.0
 """Between two lines about how far a drain is."""
+BUSY_SILENCE_S: Final = 60.0
+"""The same of the manager link while tasks come over the worker link: Scaler itself gives a manager up after this."""
 IDLE_HEARTBEAT_S: Final = 0.5
 """Each heartbeat brings the scheduler's wish: without a worker yet, this is what a first task waits for."""
 
@@ -333,8 +335,13 @@ class AWSHPCWorkerManager:
             interval = self.config.heartbeat_interval_seconds
             await asyncio.sleep(interval if self._worker_run else min(interval, IDLE_HEARTBEAT_S))
             silence = time.monotonic() - max(opened, self._last_contact)
-            if silence > max(SILENCE_S, 3 * interval):
+            if silence > max(BUSY_SILENCE_S if self._hears_tasks else SILENCE_S, 3 * interval):
                 raise LinkDown(f"no echo from the scheduler for {silence:.0f} s")
+
+    @property
+    def _hears_tasks(self) -> bool:
+        """The scheduler is there, as the worker link tells, and busy."""
+        return self._worker is not None and time.monotonic() - self._worker.last_contact < SILENCE_S
 
     async def _receive(self, channel: ManagerChannel) -> None:
         while True:

@@ -83,3 +83,18 @@ async def test_a_silent_scheduler_ends_the_connection(echoes: int) -> None:
     scheduler.now = SILENCE_S + 0.1
     with pytest.raises(LinkDown, match="no echo"):
         await asyncio.wait_for(running, 10)
+
+
+async def test_a_scheduler_that_hands_out_tasks_while_heartbeats_wait_behind_others_is_not_silent() -> None:
+    scheduler = Scheduler()
+    running = asyncio.create_task(scheduler.heartbeat.run())
+    await asyncio.sleep(0)
+    for _ in range(10):
+        scheduler.now += SILENCE_S - 0.1
+        scheduler.heartbeat.note_heard()
+        await asyncio.sleep(0)
+    is_kept = not running.done()
+    scheduler.now += SILENCE_S + 0.1
+    with pytest.raises(LinkDown, match="no echo"):
+        await asyncio.wait_for(running, 10)
+    assert is_kept

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from engine.errors import ClusterShutdown
+from engine.heartbeat import SILENCE_S
 from engine.messages import (
     CancelAnswer,
     LinkDown,
@@ -101,8 +103,8 @@ class Tasks:
     def use_address(self, address: str) -> None: ...
 
 
-def worker_on(channels: Sequence[Channel], tasks: Tasks) -> AWSBatchWorker:
-    """A worker that gets these connections, then none."""
+def worker_on(channels: Sequence[Channel], tasks: Tasks, interval: int = 2) -> AWSBatchWorker:
+    """A worker that gets these connections, then none, with a heartbeat every `interval` seconds."""
     left = iter(channels)
 
     async def connect(address: str) -> Channel:
@@ -115,7 +117,8 @@ def worker_on(channels: Sequence[Channel], tasks: Tasks) -> AWSBatchWorker:
     async def listen(address: str) -> Any:
         raise LinkDown("no monitor")
 
-    return AWSBatchWorker(connect, config(worker_manager_id="wm"), {}, cast("Any", tasks), tasks, listen)
+    settings = config(worker_manager_id="wm", heartbeat_interval_seconds=interval)
+    return AWSBatchWorker(connect, settings, {}, cast("Any", tasks), tasks, listen)
 
 
 @pytest.fixture(autouse=True)
@@ -181,3 +184,26 @@ async def test_a_marker_that_was_not_answered_is_sent_again_and_each_answer_to_i
 async def test_a_cluster_that_is_shut_down_meanwhile_ends_the_worker() -> None:
     with pytest.raises(ClusterShutdown):
         await worker_on([Channel([ShutdownRequested()], answers=False)], Tasks()).run()
+
+
+async def test_a_connection_over_which_tasks_come_is_kept_while_echoes_stay_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A client sends thousands: at the scheduler our heartbeats wait behind them."""
+    now = 0.0
+    monkeypatch.setattr("engine.worker.time", SimpleNamespace(monotonic=lambda: now))
+    channel, tasks = Channel([]), Tasks()
+    worker = worker_on([channel], tasks, interval=0)
+    running = asyncio.create_task(worker.run())
+    await asyncio.wait_for(channel.has_heartbeat.wait(), 5)
+    channel.inbox.put_nowait(ECHO)
+    await settled()
+    contacts = []
+    for number in range(5):
+        now += SILENCE_S - 1
+        channel.inbox.put_nowait(task(number))
+        await settled()
+        contacts.append(worker.last_contact)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert (channel.said.count("farewell"), len(tasks.came), contacts[-1]) == (1, 5, now)
