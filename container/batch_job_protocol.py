@@ -254,12 +254,23 @@ def job_options(text: str) -> dict[str, str]:
 
 
 PACK: Final = "pack"
-"""Option: how many tasks the job runs, one after the other."""
+"""Option: how many tasks the job runs, one after the other, or as many at once as it has lanes."""
+PARALLEL: Final = "parallel"
+"""Option: how many of a pack's tasks the job runs at once. A runner that doesn't know it runs them one by one."""
 
 
 def pack_of(text: str) -> int:
     """How many tasks a job with these options runs; 1 without the option, or with one that is no such number."""
-    count = job_options(text).get(PACK, "")
+    return _count(text, PACK)
+
+
+def parallel_of(text: str) -> int:
+    """How many of them it runs at once at the most; 1 without the option, or with one that is no such number."""
+    return min(_count(text, PARALLEL), pack_of(text))
+
+
+def _count(text: str, option: str) -> int:
+    count = job_options(text).get(option, "")
     return max(1, int(count)) if count.isascii() and count.isdigit() and len(count) < 10 else 1
 
 

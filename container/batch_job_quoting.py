@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from typing import Final
 
 QUOTED: Final = 300
@@ -46,6 +47,32 @@ def log(text: str) -> None:
 def runner_text(line: str) -> str | None:
     """What the runner says in this line of a job's log; None: the line isn't its own."""
     return line.removeprefix(_PREFIX) if line.startswith(_PREFIX) else None
+
+
+_OF_TASK: Final = re.compile(f"{_PREFIX}task (?P<task>[0-9a-f]{{32}}): (?P<begins>attempt \\d+, )?")
+
+
+_GOES_ON: Final = ", goes on"
+
+
+def speaker_line(task_id: str, attempt: int) -> str:
+    """The runner's line behind which those of a task stand that were interrupted by another's."""
+    return f"{_PREFIX}task {task_id}: attempt {attempt}{_GOES_ON}\n"
+
+
+def is_speaker_line(line: str) -> bool:
+    """Whether a line of a job's log says whose the next ones are, and nothing else."""
+    return line.endswith(_GOES_ON) and speaker_of(line) is not None
+
+
+def speaker_of(line: str) -> tuple[str, bool] | None:
+    """The task (in hex) that a line of the runner's is about, and whether the next lines are its own.
+
+    None: another line. A job writes one before a task's lines and one after them; a job with lanes also wherever the
+    lines of another task follow.
+    """
+    said = _OF_TASK.match(line)
+    return None if said is None else (said["task"], said["begins"] is not None)
 
 
 def _escape(char: str) -> str:

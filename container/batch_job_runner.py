@@ -10,9 +10,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import signal
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 import batch_job_store
@@ -27,7 +30,10 @@ from batch_job_frames import (
     TaskEntry,
 )
 from batch_job_memory import LARGE_BYTES, FileBytes, LargeBytes, memory_limit
-from batch_job_pack import Entry, SegmentWriter, SharedBlobs, run_pack
+from batch_job_pack.lanes import RunnerLanes
+from batch_job_pack.order import Entry, run_pack
+from batch_job_pack.segments import SegmentWriter
+from batch_job_pack.shared_blobs import SharedBlobs
 from batch_job_protocol import (
     MAX_SEGMENT_BYTES,
     CodeError,
@@ -74,6 +80,11 @@ RUNNER_VERSION: Final = "0.1.0"
 
 _EXIT_CODES: Final = {ResultStatus.SUCCESS: RunnerExit.DONE, ResultStatus.UNLOADABLE: RunnerExit.UNLOADABLE}
 
+_LOST: Final = (
+    "the runner's process that ran the task beside others ended with exit code {code}, as when the task kills it or "
+    "the kernel ends it for memory; the task was ended with it"
+)
+
 MakeClient = Callable[[str | None], Any]
 
 
@@ -86,15 +97,30 @@ def main(argv: Sequence[str], environ: Mapping[str, str], make_client: MakeClien
 
     `make_client` makes the S3 client for a region. Must run in the main thread: it handles SIGTERM and SIGCHLD.
     """
+
+    def run(guard: SigtermGuard) -> int:
+        settings = Settings.parse(argv, environ)
+        with _templates(settings, guard, is_wanted=settings.parallel == 1) as templates:
+            connect = partial(make_client or batch_job_store.make_client, settings.region)
+            store = Store(connect(), settings.bucket, settings.prefix, settings.patience_s, owner=settings.owner)
+            job = _Job(settings, store, guard, templates, connect)
+            return _run(settings, job.run)
+
+    return _code_of(run)
+
+
+def _templates(
+    settings: Settings, guard: SigtermGuard, *, is_wanted: bool = True
+) -> contextlib.AbstractContextManager[Templates]:
+    is_packed = settings.is_packed and is_wanted
+    return job_templates(is_packed, lambda: guard.received, may_load=settings.may_use_template)
+
+
+def _code_of(run: Callable[[SigtermGuard], int], note_task: Callable[[int], None] = lambda pid: None) -> int:
+    """The exit code of a job, or of a lane of it, whose tasks' processes are noted."""
     try:
-        with SigtermGuard() as guard:
-            settings = Settings.parse(argv, environ)
-            with job_templates(
-                settings.is_packed, lambda: guard.received, may_load=settings.may_use_template
-            ) as templates:
-                client = (make_client or batch_job_store.make_client)(settings.region)
-                store = Store(client, settings.bucket, settings.prefix, settings.patience_s, owner=settings.owner)
-                return _run(settings, _Job(settings, store, guard, templates))
+        with SigtermGuard(note_task) as guard:
+            return run(guard)
     except Terminated:
         log(f"ended by SIGTERM, the function was not called: exit {RunnerExit.TRY_AGAIN:d}")
         return RunnerExit.TRY_AGAIN
@@ -107,10 +133,10 @@ def main(argv: Sequence[str], environ: Mapping[str, str], make_client: MakeClien
         return RunnerExit.UNLOADABLE
 
 
-def _run(settings: Settings, job: _Job) -> int:
+def _run(settings: Settings, run: Callable[[], int]) -> int:
     """Missing credentials are final when a second container lacks them, too: once, their service may have failed."""
     try:
-        return job.run()
+        return run()
     except MissingCredentials as error:
         code = RunnerExit.TRY_AGAIN if settings.attempt == 1 else RunnerExit.REFUSED
         log(f"{error}: exit {code:d}")
@@ -120,11 +146,19 @@ def _run(settings: Settings, job: _Job) -> int:
 class _Job:
     """One attempt of one job."""
 
-    def __init__(self, settings: Settings, store: Store, guard: SigtermGuard, templates: Templates) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        guard: SigtermGuard,
+        templates: Templates,
+        connect: Callable[[], Any],
+    ) -> None:
         self._settings = settings
         self._store = store
         self._guard = guard
         self._templates = templates
+        self._connect = connect
 
     def run(self) -> int:
         settings = self._settings
@@ -139,11 +173,33 @@ class _Job:
                 place = settings.index or 0
                 entry = reader.entry(place)
                 return RunnerExit.DONE if tasks.is_written(entry, place) else tasks.run(entry, place)
-            entries = settings.entries(reader.tasks)
-            log(f"a pack: entries {entries.start} to {entries.stop - 1} of {reader.tasks}")
-            tasks.gather(entries)
-            packed = reader.entries(entries.start, len(entries))
-            return run_pack(packed, entries.start, tasks, lambda: self._guard.received)
+            places = settings.entries(reader.tasks)
+            at_once = f", {settings.parallel} at once" if settings.parallel > 1 else ""
+            log(f"a pack: entries {places.start} to {places.stop - 1} of {reader.tasks}{at_once}")
+            entries = reader.entries(places.start, len(places))
+            if settings.parallel > 1:
+                return self._run_lanes(reader, tasks, list(entries), places)
+            tasks.gather(places)
+            return run_pack(zip(places, entries, strict=False), tasks, lambda: self._guard.received)
+
+    def _run_lanes(self, reader: PayloadReader, tasks: _Tasks, entries: Sequence[Entry], places: range) -> int:
+        settings = self._settings
+
+        def run_lane(taken: Iterator[int], note_task: Callable[[int], None]) -> int:
+            mine = ((place, entries[place - places.start]) for place in taken)
+            return _code_of(lambda guard: _run(settings, lambda: self._run_lane(guard, reader, mine)), note_task)
+
+        first, count, attempt = places.start, settings.parallel, settings.attempt
+        return RunnerLanes(entries, first, count, attempt=attempt, run_lane=run_lane, tasks=tasks).run()
+
+    def _run_lane(self, guard: SigtermGuard, reader: PayloadReader, entries: Iterator[tuple[int, Entry]]) -> int:
+        """In a process of its own, with a client of its own, as another process's connections are not for it."""
+        self._store.client = None
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+        with _templates(self._settings, guard) as templates:
+            self._store.client = self._connect()
+            with contextlib.closing(_Tasks(self._settings, self._store, guard, reader, templates)) as tasks:
+                return run_pack(entries, tasks, lambda: guard.received)
 
     def _fetch(self) -> Callable[[int, int], bytes]:
         settings = self._settings
@@ -253,6 +309,24 @@ class _Tasks:
         if announced is None or self._marks is None:
             return self._store.exists(mark_key(self._settings.submission, entry.task_id))
         return entry.task_id.hex() in self._marks
+
+    def is_marked(self, entry: Entry) -> bool:
+        """Whether S3 shows a mark at once. For a thread beside the lanes."""
+        store = replace(self._store, read_patience_s=0.0)
+        try:
+            return store.exists(mark_key(self._settings.submission, entry.task_id))
+        except StoreError:  # it is asked again
+            return False
+
+    def end_cancelled(self, entry: Entry, place: int) -> RunnerExit:
+        """Give a task that was ended for its cancel the result of one that was passed over, if maybe in its call."""
+        outcome = ChildOutcome(ResultStatus.SKIPPED, Phase.RUNNING, "cancelled")
+        return self._write(entry, place, _not_started(outcome, b""))
+
+    def end_lost(self, entry: Entry, place: int, code: int) -> RunnerExit:
+        """Give a task whose lane ended under it the result of one that died."""
+        outcome = ChildOutcome(ResultStatus.DIED, Phase.RUNNING, f"its lane ended with {code}")
+        return self._write(entry, place, _not_started(outcome, builtin_error(_LOST.format(code=code))))
 
     def skip(self, entry: Entry, place: int) -> RunnerExit:
         outcome = ChildOutcome(ResultStatus.SKIPPED, Phase.LOADING, "cancelled")

@@ -6,7 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from batch_job_protocol import CODE, NOT_GIVEN, SEGMENTS, TEMPLATE, WITH_CODE, JobParameter, is_code_digest, job_options
+from batch_job_protocol import (
+    CODE,
+    NOT_GIVEN,
+    PARALLEL,
+    SEGMENTS,
+    TEMPLATE,
+    WITH_CODE,
+    JobParameter,
+    is_code_digest,
+    job_options,
+)
 from batch_job_quoting import quote_foreign
 from batch_job_scaler import SchedulerAddress
 
@@ -24,7 +34,7 @@ class Settings:
     """`payload` is in one of the forms of `PayloadForm`; `index` is the child's of its array, None for a single job.
 
     `patience_s` is how long S3 may fail before the call, until another attempt is asked for. `pack` is how many
-    entries of the frame a child runs, one after the other, and `timeout_s` how long each of those may take.
+    entries of the frame a child runs, `parallel` of them at once, and `timeout_s` how long each of those may take.
     """
 
     bucket: str
@@ -40,6 +50,7 @@ class Settings:
     owner: str | None = None  # account that the bucket must belong to
     code: str = ""  # digest of the archive that the task's modules come from before the image's
     pack: int = 1
+    parallel: int = 1
     timeout_s: float | None = None
     has_segments: bool = False  # results of a pack may be written together
     may_use_template: bool = False  # tasks of a pack may be forked from a process that has their function loaded
@@ -64,6 +75,7 @@ class Settings:
             code=_code(options, values[JobParameter.PAYLOAD]),
             scheduler=SchedulerAddress(options.get("scheduler", ""), options.get("transport", "")),
             pack=_number(options, "pack", 1),
+            parallel=_number(options, PARALLEL, 1),
             timeout_s=float(_number(options, "timeout", 0)) or None,
             has_segments=_number(options, SEGMENTS, 0) == 1,
             may_use_template=_number(options, TEMPLATE, 0) == 1,

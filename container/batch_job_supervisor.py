@@ -58,8 +58,9 @@ class Terminated(BaseException):
 class SigtermGuard:
     """SIGTERM ends the runner before the task's process exists, goes to that process while it runs, then is noted."""
 
-    def __init__(self) -> None:
+    def __init__(self, note_task: Callable[[int], None] = lambda pid: None) -> None:
         self.task: int | None = None
+        self._note_task = note_task
         self._forked = False
         self._received_at: float | None = None
 
@@ -87,6 +88,7 @@ class SigtermGuard:
         task = fork()
         if task:
             self.task, self._forked = task, True
+            self._note_task(task)
         if task != 0:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         return task
@@ -240,7 +242,7 @@ class Supervisor:
         with contextlib.ExitStack() as stack:
             stack.enter_context(self._selector)
             stack.callback(self._door.close)
-            self._wakeup = stack.enter_context(_wakeups())
+            self._wakeup = stack.enter_context(wakeups())
             self._watch_over(self._wakeup, self._reap)
             stack.callback(self._close_files)
             if source is None or not self._start_from(source, payload, stack):
@@ -511,7 +513,7 @@ def _end_leftovers(leader: int | None, kept: Collection[int]) -> None:
 
 
 @contextlib.contextmanager
-def _wakeups() -> Iterator[socket.socket]:
+def wakeups() -> Iterator[socket.socket]:
     """A socket that becomes readable at each signal, SIGCHLD among them."""
     ours, theirs = socket.socketpair()
     with ours, theirs:

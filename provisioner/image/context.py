@@ -16,7 +16,7 @@ from provisioner.image.requirements import USERS_REQUIREMENTS, joined_requiremen
 from provisioner.image.wheels import build_wheels, fingerprint
 
 REQUIREMENTS: Final = "requirements.txt"
-RECIPE: Final = ("Dockerfile", REQUIREMENTS, "batch_job_*.py", "batch_job_template/*.py")
+RECIPE: Final = ("Dockerfile", REQUIREMENTS, "batch_job_*.py", "batch_job_pack/*.py", "batch_job_template/*.py")
 WHEELS: Final = "wheels.txt"
 DEBIAN_PACKAGES: Final = "apt.txt"
 CONDA_ENVIRONMENT: Final = "environment.yml"

@@ -26,13 +26,14 @@ from tests.support.cluster.running_engine import (
 TRIES: Final = 5
 PUT: Final = "PutObject:match=*/results/*"
 RUNNER: Final = """
-import batch_job_pack, batch_job_runner, pathlib
+import batch_job_runner, pathlib
+from batch_job_pack import segments
 def main(argv, environ, make_client):
     rhythm = pathlib.Path({rhythm!r})
     if rhythm.exists():
         announced, latest_s = rhythm.read_text().split()
-        batch_job_pack.GATHER_S = 1000.0
-        batch_job_pack.SEGMENT_RESULTS, batch_job_pack.LATEST_S = int(announced), float(latest_s)
+        segments.GATHER_S = 1000.0
+        segments.SEGMENT_RESULTS, segments.LATEST_S = int(announced), float(latest_s)
     return batch_job_runner.main(argv, environ, make_client)
 """
 CLIENT: Final = """

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
-from typing import Final
 
-from container.batch_job_quoting import runner_text
+from container.batch_job_quoting import is_speaker_line, runner_text, speaker_of
 from container.batch_job_results import OutputMark
 from engine.model import LogEvent
 from engine.telemetry.schema.messages import LogLine
 from engine.telemetry.server.logs.ring import lines_of
-
-_SAID: Final = re.compile(r"scaler-batch-runner: task (?P<task>[0-9a-f]{32}): (?P<begins>attempt \d+, )?")
-"""`container/batch_job_runner.py` writes one such line before a task, and one after it."""
 
 
 class Speakers:
@@ -24,17 +19,18 @@ class Speakers:
         self._speaking = ""
 
     def lines(self, events: Iterable[LogEvent]) -> list[LogLine]:
-        """The next lines of the stream, without numbers, each with its task; marks of its output are for the engine."""
+        """The next lines of the stream for people, without numbers, each with its task."""
         lines = [line for event in events for line in lines_of(self._task_id, event) if not _is_mark(line)]
         if not self._speaking:
             self._speaking = _first_speaker(lines)
-        return [self._attributed(line) for line in lines]
+        attributed = [self._attributed(line) for line in lines]
+        return [line for line in attributed if not is_speaker_line(line.text)]
 
     def _attributed(self, line: LogLine) -> LogLine:
-        said = _SAID.match(line.text)
+        said = speaker_of(line.text)
         if said is not None:
-            self._speaking = said["task"] if said["begins"] else ""
-        speaking = said["task"] if said is not None else self._speaking
+            self._speaking = said[0] if said[1] else ""
+        speaking = said[0] if said is not None else self._speaking
         return replace_task(line, speaking) if speaking else line
 
 
@@ -49,5 +45,5 @@ def replace_task(line: LogLine, task_id: str) -> LogLine:
 
 def _first_speaker(lines: Iterable[LogLine]) -> str:
     """Who is speaking before the first mark: the one whose end that is."""
-    said = next((said for line in lines if (said := _SAID.match(line.text)) is not None), None)
-    return said["task"] if said is not None and not said["begins"] else ""
+    said = next((said for line in lines if (said := speaker_of(line.text)) is not None), None)
+    return said[0] if said is not None and not said[1] else ""

@@ -44,9 +44,12 @@ class JobProgram:
         self._default = settings.region
 
     def make_client(self, region: str | None) -> Any:
-        """Return the S3 client for a region: the warm one, or a new one for any other region."""
+        """Return an S3 client for a region: the warm one, for the first who asks, or a new one.
+
+        A job with several lanes asks for each: two processes must not speak over one connection.
+        """
         wanted = region or self._default
-        return self._clients.get(wanted) or s3_client(wanted)
+        return self._clients.pop(wanted, None) or s3_client(wanted)
 
 
 class UserPackageFinder:

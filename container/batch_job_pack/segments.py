@@ -1,10 +1,6 @@
-"""A pack: consecutive entries of a submission that one job runs in order, one at a time, a process for each.
+"""Segments: results of a pack that come faster than one a second, written together.
 
-The order is the evidence. A job that dies was at the lowest entry without a result: that one may have been called, all
-later ones were not. So each result is written before the next entry starts, and another attempt starts at the first
-hole. Where results come faster than one a second they may be written together, as segments: each announces in its name
-how far entries may be called before the next one. `batch_job_runner` runs the single entry; here is what is only about
-many.
+Each announces in its name how far entries may be called before the next one.
 """
 
 from __future__ import annotations
@@ -12,20 +8,17 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterable
-from typing import Final, Protocol
+from collections.abc import Callable
+from typing import Final
 
-from batch_job_frames import BlobRef, DamagedEntry, TaskEntry
 from batch_job_protocol import (
     MAX_SEGMENT_BYTES,
     SEGMENT_RESULT_BYTES,
     SEGMENT_RESULTS,
     ResultSegment,
-    RunnerExit,
     result_key,
     segment_key,
 )
-from batch_job_quoting import log
 from batch_job_results import StoredFrame
 
 FEWEST: Final = 5
@@ -34,61 +27,6 @@ GATHER_S: Final = 1.0
 """Results that come within this time are written together."""
 LATEST_S: Final = 1.25
 """So late a result is written at the latest, while an entry runs that takes longer than those before it."""
-_KEPT_BYTES: Final = 64 * 1024 * 1024  # of shared blobs that the last entry didn't use
-
-Entry = TaskEntry | DamagedEntry
-
-
-class PackedTasks(Protocol):
-    """What can be done with one entry; what a call of S3 raises comes through and ends the job."""
-
-    def settle(self, place: int) -> RunnerExit:
-        """Write what has to be written before the entry at this place may be called; `DONE` once that is."""
-
-    def is_written(self, entry: Entry, place: int) -> bool:
-        """Whether an earlier attempt wrote its result."""
-
-    def is_cancelled(self, entry: Entry, place: int) -> bool:
-        """Whether it has a mark that it shall not be started, or had one when it was announced with others."""
-
-    def skip(self, entry: Entry, place: int) -> RunnerExit:
-        """Give it the result that says that it never starts."""
-
-    def run(self, entry: Entry, place: int) -> RunnerExit:
-        """Run it and give it a result; `DONE` once it has one, whatever that says."""
-
-    def finish(self) -> RunnerExit:
-        """Write what is left to write; `DONE` once that is."""
-
-
-def run_pack(entries: Iterable[Entry], first: int, tasks: PackedTasks, is_ending: Callable[[], bool]) -> RunnerExit:
-    """Give each entry a result, in order; the first that gets none ends the job, with the code that says why.
-
-    `first` is the place of the first one in the submission's frame. No entry is started once `is_ending`.
-    """
-    try:
-        code = _run_entries(entries, first, tasks, is_ending)
-    except BaseException:
-        left = tasks.finish()
-        if left is RunnerExit.DONE:
-            raise
-        return left
-    left = tasks.finish()
-    return code if left is RunnerExit.DONE else left
-
-
-def _run_entries(entries: Iterable[Entry], first: int, tasks: PackedTasks, is_ending: Callable[[], bool]) -> RunnerExit:
-    for place, entry in enumerate(entries, first):
-        if is_ending():
-            log("ended by SIGTERM, the entries that are left were not started")
-            return RunnerExit.TRY_AGAIN
-        code = tasks.settle(place)  # before its mark is looked for: who sets that sees what was announced by then
-        if code is RunnerExit.DONE and not tasks.is_written(entry, place):
-            code = tasks.skip(entry, place) if tasks.is_cancelled(entry, place) else tasks.run(entry, place)
-        if code is not RunnerExit.DONE:
-            return code
-    return RunnerExit.DONE
-
 
 Put = Callable[[str, "bytes | bytearray | StoredFrame"], None]
 
@@ -215,29 +153,3 @@ class SegmentWriter:
         except Exception as error:
             self._failure = error
             raise
-
-
-class SharedBlobs:
-    """Blobs that entries of a pack share, each read once: those of the last entry, and some of the others'."""
-
-    def __init__(self, read: Callable[[BlobRef], bytes]) -> None:
-        self._read = read
-        self._blobs: dict[str | int | None, bytes] = {}
-
-    def get(self, ref: BlobRef) -> bytes:
-        """The bytes of the blob. Raises what reading it raises."""
-        key = ref.digest or ref.offset
-        data = self._blobs.pop(key, None)
-        self._blobs[key] = self._read(ref) if data is None else data  # at the end: the first one is the oldest
-        return self._blobs[key]
-
-    def forget(self, used: Iterable[BlobRef]) -> None:
-        """Let go what the entry with the blobs `used` doesn't need, the oldest first, beyond what may stay."""
-        needed = {ref.digest or ref.offset for ref in used}
-        spare = {key: len(data) for key, data in self._blobs.items() if key not in needed}
-        size = sum(spare.values())
-        for key, length in spare.items():
-            if size <= _KEPT_BYTES:
-                return
-            del self._blobs[key]
-            size -= length

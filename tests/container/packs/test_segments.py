@@ -30,7 +30,7 @@ from tests.support.runner.s3_stand_in import Refusal, S3StandIn
 
 FAST: Final = "region=us-east-1;patience=0;pack=64;segments=1"
 FOLDER: Final = f"/{STORE}/results/{SUBMISSION}/"
-HELD: Final = "import batch_job_pack; batch_job_pack.GATHER_S = batch_job_pack.LATEST_S = 1000.0"
+HELD: Final = "from batch_job_pack import segments; segments.GATHER_S = segments.LATEST_S = 1000.0"
 """Time is no reason to write, and a first result announces all that follows."""
 
 
@@ -136,7 +136,7 @@ def f(url):
 def test_results_are_not_kept_back_for_longer_than_a_second_while_the_next_entry_runs(
     s3: S3StandIn, jobs: ForkedJobs
 ) -> None:
-    prelude = "import batch_job_pack; batch_job_pack.GATHER_S = 1000.0; batch_job_pack.LATEST_S = 0.5"
+    prelude = "from batch_job_pack import segments; segments.GATHER_S = 1000.0; segments.LATEST_S = 0.5"
     bucket, _, prefix = FOLDER.strip("/").partition("/")
     url = f"{s3.endpoint}/{bucket}?list-type=2&prefix={prefix}"
     frame = frame_of(WAITING, ["", "", url, ""])
@@ -182,7 +182,7 @@ def test_a_mark_that_comes_after_its_entry_was_announced_is_late_and_one_beyond_
     s3: S3StandIn, jobs: ForkedJobs
 ) -> None:
     late, seen = (f"{s3.endpoint}/{STORE}/{mark_key(SUBMISSION, task_id(number))}" for number in (2, 3))
-    prelude = f"{HELD}; batch_job_pack.SEGMENT_RESULTS = 2"
+    prelude = f"{HELD}; segments.SEGMENT_RESULTS = 2"
     frame = frame_of(MARKING, [[], [late, seen], [], [], []])
     [(code, log)] = jobs.run(s3.endpoint, [job(frame, options=FAST)], prelude)
     statuses = [meta.status.value for meta, _ in results_of(s3).values()]
@@ -207,7 +207,7 @@ class Bench:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, end: int = 1_000) -> None:
         monkeypatch.syspath_prepend(str(CONTAINER))
-        pack = importlib.import_module("batch_job_pack")  # as the runner imports it
+        pack = importlib.import_module("batch_job_pack.segments")  # as the runner imports it
         self.now = 0.0
         self.names: list[str] = []
         self.failure: Exception | None = None

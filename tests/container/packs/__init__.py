@@ -1,0 +1,1 @@
+"""Packs: a job runs several entries of its submission."""
