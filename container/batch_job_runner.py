@@ -218,6 +218,7 @@ class _Tasks:
     ) -> None:
         self._settings = settings
         self._store = store
+        self._hasty = replace(store, read_patience_s=0.0)
         self._guard = guard
         self._reader = reader
         self._templates = templates
@@ -312,9 +313,8 @@ class _Tasks:
 
     def is_marked(self, entry: Entry) -> bool:
         """Whether S3 shows a mark at once. For a thread beside the lanes."""
-        store = replace(self._store, read_patience_s=0.0)
         try:
-            return store.exists(mark_key(self._settings.submission, entry.task_id))
+            return self._hasty.exists(mark_key(self._settings.submission, entry.task_id))
         except StoreError:  # it is asked again
             return False
 

@@ -129,6 +129,8 @@ class Placement:
     """The same as it travels; empty where that can't be told, since tasks were compressed together."""
     pack: int = 1
     """Consecutive tasks that one job runs."""
+    parallel: int = 1
+    """So many of them at once."""
     shape: ResourceShape | None = None
     """What the jobs were asked for with; None: as the tasks were."""
 
@@ -154,6 +156,10 @@ class Placement:
     def mates_of(self, index: int) -> int:
         """Number of tasks that the job of the task at `index` runs, that one included."""
         return min(self.pack, self.tasks - self.child_of(index) * self.pack)
+
+    def share_of(self, index: int) -> float:
+        """Share of its job that the task at `index` has while it runs."""
+        return 1 / min(self.parallel, self.mates_of(index))
 
     def bytes_of(self, index: int) -> tuple[int, int]:
         """A task's own bytes before compression, and as they travel; 0 is unknown."""

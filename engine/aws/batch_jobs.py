@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from container.batch_job_protocol import JobParameter, pack_of
+from container.batch_job_protocol import JobParameter, pack_of, parallel_of
 from container.batch_job_quoting import quote_foreign
 from engine.aws import limits
 from engine.aws.batch_states import STARTED, BatchState
@@ -134,8 +134,13 @@ class BatchJob(msgspec.Struct, frozen=True, eq=False):
 
     @property
     def pack(self) -> int:
-        """How many tasks it runs, one after the other; of an array each child, the last one fewer."""
+        """How many tasks it runs; of an array each child, the last one fewer."""
         return pack_of(self.parameters.get(JobParameter.OPTIONS.value, ""))
+
+    @property
+    def parallel(self) -> int:
+        """How many of them it runs at once."""
+        return parallel_of(self.parameters.get(JobParameter.OPTIONS.value, ""))
 
     @property
     def depends_on(self) -> tuple[str, ...]:

@@ -161,7 +161,7 @@ class HPCBackend(Protocol):
 
     @property
     def tasks_a_job(self) -> int:
-        """How many tasks one job runs at present, one after the other, at the most; 1: each has a job of its own."""
+        """How many tasks one job runs at present, at the most; 1: each has a job of its own."""
 
     @property
     def bounds_jobs(self) -> bool:

@@ -14,7 +14,7 @@ import msgspec
 
 from engine.aws.limits import INLINE_TEXT_LIMIT, SCHEDULING_PRIORITY_MAX
 from engine.backends.registry import backend_names
-from engine.config.settings import PACK_MAX, EngineConfig, EventLoop, ManagerConfig, StopMode
+from engine.config.settings import PACK_MAX, PARALLEL_MAX, EngineConfig, EventLoop, ManagerConfig, StopMode
 from engine.config.values import (
     ValueKind,
     address,
@@ -26,6 +26,7 @@ from engine.config.values import (
     integer,
     names,
     pack,
+    pack_parallel,
     path,
     paths,
     price,
@@ -210,6 +211,13 @@ _AWS: Final = (
         kind=pack(PACK_MAX),
         help="How many tasks one job runs, one after the other, each in a process of its own: for many short tasks. "
         "auto looks at how many wait and how long they take. The job's image must be of this release.",
+        group=Group.AWS,
+    ),
+    Parameter(
+        name="pack_parallel",
+        kind=pack_parallel(PARALLEL_MAX),
+        help="With --pack, how many of its tasks a job runs at once, within its memory; vcpus: as many as it has whole "
+        "vCPUs. For jobs with several.",
         group=Group.AWS,
     ),
     Parameter(

@@ -17,6 +17,9 @@ InlineLimit = int | Literal["auto"]
 SchedulingPriority = int | Literal["task"]
 Pack = int | Literal["auto", "off"]
 PACK_MAX: Final = 1_000
+PackParallel = int | Literal["vcpus"]
+PARALLEL_MAX: Final = 256
+"""Tasks that a job runs at once: the largest instances have fewer vCPUs than that, mostly."""
 """Tasks of one job."""
 MOST_AHEAD: Final = 20_000
 """Tasks that the scheduler may send ahead for the sake of packs: their ids take some 20 MB."""
@@ -84,6 +87,8 @@ class ManagerConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Characters of a payload that may travel inside SubmitJob; 0 sends everything through S3."""
     pack: Pack = "auto"
     """Tasks that one job runs one after the other; `auto`: by how many wait and how long they take."""
+    pack_parallel: PackParallel = 1
+    """Of these it runs so many at once; `vcpus`: as many as it has."""
     template: Template = "on"
     """Whether a job with several tasks loads a function once that takes long to load; `off`: once a task."""
     share_identifier: str | None = None

@@ -212,6 +212,11 @@ def pack(maximum: int) -> ValueKind:
     return ValueKind(f"off, auto, or a whole number of tasks from 2 to {maximum}", "off|auto|INTEGER", parse)
 
 
+def pack_parallel(maximum: int) -> ValueKind:
+    """Kind: `vcpus`, or a number of tasks."""
+    return _word_or_number("vcpus", maximum, "a whole number of tasks", least=1)
+
+
 def scheduling_priority(maximum: int) -> ValueKind:
     """Kind: `task`, or a number that AWS Batch takes."""
     return _word_or_number("task", maximum, "a whole number")
@@ -258,13 +263,13 @@ def parse_budget(value: object) -> Budget:
     return Budget(limit, BudgetUnit.MONEY if amount == text else BudgetUnit.VCPU_HOURS)
 
 
-def _word_or_number(word: str, maximum: int, what: str) -> ValueKind:
-    number = integer(0, maximum)
+def _word_or_number(word: str, maximum: int, what: str, least: int = 0) -> ValueKind:
+    number = integer(least, maximum)
 
     def parse(value: object) -> object:
         return value if value == word else number.parse(value)
 
-    return ValueKind(f"{word}, or {what} from 0 to {maximum}", f"{word}|INTEGER", parse)
+    return ValueKind(f"{word}, or {what} from {least} to {maximum}", f"{word}|INTEGER", parse)
 
 
 def unlimited_or_positive() -> ValueKind:

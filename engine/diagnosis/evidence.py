@@ -133,7 +133,9 @@ class DiagnosedJob:
     children: tuple[tuple[str, int], ...] = ()
     """Of an array: how many are in which state."""
     pack: int = 1
-    """How many tasks of ours it runs, one after the other; of an array each child."""
+    """How many tasks of ours it runs; of an array each child."""
+    parallel: int = 1
+    """How many of them at once."""
     container_reason: str = ""
     exit_code: int | None = None
     attempts: int = 0

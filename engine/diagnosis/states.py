@@ -56,7 +56,7 @@ def _submitted(evidence: Evidence, job: DiagnosedJob) -> Cause:
 def _pending(evidence: Evidence, job: DiagnosedJob) -> Cause:
     if job.children:
         counts = ", ".join(f"{job.children_in(state)} {state}" for state in BatchState if job.children_in(state))
-        packs = f" Each child runs up to {job.pack:,} tasks, one after the other." if job.pack > 1 else ""
+        packs = f" Each child runs up to {job.pack:,} tasks, {how_packed(job.parallel)}." if job.pack > 1 else ""
         text = f"An array shows PENDING while its children live: {counts}.{packs}"
         return _cause(VerdictKind.HEALTHY, "not stuck: its children go on", text)
     if not job.depends_on:
@@ -84,7 +84,7 @@ def _starting(evidence: Evidence, job: DiagnosedJob) -> Cause:
 
 def _running(evidence: Evidence, job: DiagnosedJob) -> Cause:
     log = (remedies.read_log(evidence, job),) if job.log_stream else ()
-    tasks = f" up to {job.pack:,} tasks, one after the other" if job.pack > 1 else ""
+    tasks = f" up to {job.pack:,} tasks, {how_packed(job.parallel)}" if job.pack > 1 else ""
     text = f"Its container runs{tasks}: what it prints tells what it does."
     return _cause(VerdictKind.HEALTHY, "not stuck: it runs", text, *log)
 
@@ -111,3 +111,8 @@ def _failed(evidence: Evidence, job: DiagnosedJob) -> Cause:
 
 def _cause(kind: VerdictKind, verdict: str, text: str, *todo: Remedy) -> Cause:
     return Cause(kind=kind, verdict=verdict, text=text, remedies=todo, certainty=Certainty.AWS)
+
+
+def how_packed(parallel: int) -> str:
+    """How a job runs its tasks, in words."""
+    return "one after the other" if parallel == 1 else f"{parallel:,} at once"

@@ -45,6 +45,7 @@ class JobEntry:
         "_times",
         "_told",
         "_transitions",
+        "_whole_demand",
         "client",
         "demand",
         "function",
@@ -86,8 +87,10 @@ class JobEntry:
         self.state = JobState.QUEUED
         self.since = now
         self.reason = ""
-        self.demand = demand
+        self._whole_demand = demand
         """What its job gets; None: unknown."""
+        self.demand = demand
+        """Its share of that, where the job runs several at once."""
         self.grouped: Grouped | None = None
         self.straggles = False
         self.slot: int | None = None
@@ -162,9 +165,8 @@ class JobEntry:
         if shape == self._shape:
             return False
         self._row = None
-        self._shape, self.demand = shape, demand_of(shape, default)
-        if self.grouped is not None:
-            self.grouped.amount = 0j if self.demand is None else self.demand.amount
+        self._shape, self._whole_demand = shape, demand_of(shape, default)
+        self._share_demand()
         return True
 
     def set_reason(self, reason: str) -> None:
@@ -184,6 +186,7 @@ class JobEntry:
             self._runs_before = count_runs(self._times)
         self._placement = placement
         self._index = index
+        self._share_demand()
 
     def straggle(self) -> None:
         """It runs far longer than others of its function."""
@@ -216,6 +219,16 @@ class JobEntry:
         if self._cause is None and not outcome.reason:
             self._cause = FailureCause(CauseKind.RAISED, read_error_name(outcome.body))
         self.set_reason(self._cause.describe() if self._cause else outcome.reason)
+
+    def _share_demand(self) -> None:
+        placed, whole = self._placement, self._whole_demand
+        if whole is None or placed is None or placed.parallel == 1:
+            self.demand = whole
+        else:
+            share = placed.share_of(self._index)
+            self.demand = Demand(whole.vcpus * share, whole.gib * share)
+        if self.grouped is not None:
+            self.grouped.amount = 0j if self.demand is None else self.demand.amount
 
     # ---- views
 
@@ -250,6 +263,7 @@ class JobEntry:
             raised_at=self._cause.place if self._cause else "",
             pack_place=self._index % placed.pack + 1 if placed is not None and placed.pack > 1 else 0,
             pack_tasks=placed.mates_of(self._index) if placed is not None and placed.pack > 1 else 0,
+            pack_parallel=1 if placed is None else placed.parallel,
         )
 
     def _make_row(self) -> JobRow:

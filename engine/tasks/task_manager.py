@@ -122,7 +122,7 @@ class AWSHPCTaskManager:
 
     @property
     def slots(self) -> int:
-        """Tasks that may be under way at once: with packing a job runs several, one after the other."""
+        """Tasks that may be under way at once: with packing a job runs several."""
         return self._max_concurrent_jobs * self._tasks_a_job
 
     @property

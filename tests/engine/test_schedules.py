@@ -13,6 +13,8 @@ from collections.abc import Callable
 import pytest
 
 from container.batch_job_protocol import nesting_task
+from engine.backends.batch.ledger import Submission
+from engine.backends.batch.track.canceller import Canceller
 from engine.tasks.nested_tasks import NestedTasks
 from engine.tasks.task_record import TaskRecord
 from engine.worker import AWSBatchWorker, SchedulerChannel
@@ -43,11 +45,13 @@ KEPT = (
 """Seeds under which a promise was broken once."""
 
 
+PARALLEL = (116821, 137123)
+"""Seeds with jobs that ran several tasks at once and waited for another attempt when one was cancelled."""
 RESIZED = (2983, 3823)
 """Seeds with fewer slots than parents that wait for tasks of their own, some packed."""
 
 
-@pytest.mark.parametrize("seed", [*KEPT, *RESIZED, *range(25)])
+@pytest.mark.parametrize("seed", [*KEPT, *RESIZED, *PARALLEL, *range(25)])
 def test_a_schedule_keeps_every_promise(seed: int) -> None:
     story = run_story(seed)
     assert not story.broken, str(story)
@@ -91,6 +95,24 @@ def test_nested_tasks_that_only_borrow_what_is_beyond_the_slots_are_found_out(mo
 def test_a_ledger_that_passes_over_what_a_packed_job_announced_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.backends.batch.ledger.Submission._announced", lambda self, child: 0)
     assert "was called 2 times" in str(run_story(327).broken)
+
+
+def test_a_ledger_that_passes_over_what_a_job_runs_beside_its_first_is_found_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fronts = Submission.fronts
+    monkeypatch.setattr(Submission, "fronts", lambda self, child: fronts(self, child)[:1])
+    assert "was called 2 times" in str(run_story(21).broken)
+
+
+def test_a_canceller_that_ends_a_job_whose_tasks_run_at_once_for_one_of_them_is_found_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def has_not_begun(canceller: Canceller, job_id: str) -> bool:
+        return True
+
+    monkeypatch.setattr(Canceller, "_is_waiting", has_not_begun)
+    assert "was called 2 times" in str(run_story(101).broken)
 
 
 def test_a_seed_tells_the_same_story_each_time() -> None:

@@ -194,6 +194,8 @@ class BatchAssembly:
             unclaimed=lambda: self.takeover.jobs_beside,
             definition=lambda: self.template.definition,
             memory_retries=self._config.memory_retries,
+            parallel=self._config.pack_parallel,
+            job_vcpus=self._surroundings.vcpus,
         )
 
     @cached_property

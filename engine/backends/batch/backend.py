@@ -146,7 +146,7 @@ class BatchBackend:
 
     @property
     def tasks_a_job(self) -> int:
-        """How many tasks one job runs at present, one after the other, at the most."""
+        """How many tasks one job runs at present, at the most."""
         return self._packing.tasks_a_job
 
     @property

@@ -18,6 +18,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import islice
 from typing import Final
 
 from container.batch_job_protocol import ResultSegment, last_segment
@@ -146,7 +147,9 @@ class Submission:
     """In the order of the payload frame."""
     shape: ResourceShape
     pack: int = field(default=1, kw_only=True)
-    """Consecutive tasks that one child runs, one after the other; the last child may have fewer."""
+    """Consecutive tasks that one child runs, in order; the last child may have fewer."""
+    parallel: int = field(default=1, kw_only=True)
+    """So many of them it runs at once, the first ones without a result."""
     route: Route = Route.INLINE
     text: str = ""
     bundle: str = ""
@@ -263,17 +266,24 @@ class Submission:
     def may_run(self, task: BatchTask) -> bool:
         """Tell whether a packed job may be at the task, or past it with a result that it has not written yet.
 
-        As far as listings showed that is the first task without a result. Where results come in segments, it is also
-        those up to where the last of them announced.
+        As far as listings showed those are the first tasks without a result, as many as it runs at once. Where results
+        come in segments, it is also those up to where the last of them announced.
         """
         if self._has_result(task):
             return False
         child = self.child_of(task)
-        return task is self.front(child) or self.place_of(task) < self._announced(child)
+        return task in self.fronts(child) or self.place_of(task) < self._announced(child)
 
-    def front(self, child: int) -> BatchTask | None:
-        """The first task of the child without a result, as far as listings showed: the next one to be called."""
-        return next((one for one in self.tasks_of(child) if not self._has_result(one)), None)
+    def fronts(self, child: int) -> tuple[BatchTask, ...]:
+        """The first tasks of the child without a result, as far as listings showed: those that it may be at.
+
+        A lane takes the lowest task that none took, and only when its last one's result is written.
+        """
+        return tuple(islice((one for one in self.tasks_of(child) if not self._has_result(one)), self.parallel))
+
+    def has_written(self, child: int) -> bool:
+        """Tell whether some task of the child has a result, as far as listings showed."""
+        return any(map(self._has_result, self.tasks_of(child)))
 
     def _has_result(self, task: BatchTask) -> bool:
         return any(task.task_id in ids for ids in (self.found, self.written, self.foreign))
@@ -401,7 +411,8 @@ class Submission:
             if known.submission is self:
                 known.index = task.index
         self.tasks = tuple(mine[task.task_id] for task in whole.tasks)
-        self.job_name, self.job_id, self.shape, self.pack = whole.job_name, whole.job_id, whole.shape, whole.pack
+        self.job_name, self.job_id, self.shape = whole.job_name, whole.job_id, whole.shape
+        self.pack, self.parallel = whole.pack, whole.parallel
         self.route, self.text, self.bundle, self.secret = whole.route, whole.text, whole.bundle, whole.secret
         self.ended, self.started = whole.ended, whole.started
         self.has_frame = whole.has_frame

@@ -59,6 +59,7 @@ def parse_job(document: Document) -> DiagnosedJob:
         depends_on=job.depends_on,
         children=tuple(sorted(job.children.items())),
         pack=job.pack,
+        parallel=job.parallel,
         container_reason=job.container_reason,
         exit_code=job.exit_code,
         attempts=job.attempts_ended,

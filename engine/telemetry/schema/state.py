@@ -148,9 +148,11 @@ class JobRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     raised_at: str = ""
     """Of an exception: the innermost frame of the user's code, `file:line function`."""
     pack_place: int = 0
-    """Its place, from 1 on, among the tasks that its job runs one after the other; 0: its job runs it alone."""
+    """Its place, from 1 on, among the tasks that its job runs in order; 0: its job runs it alone."""
     pack_tasks: int = 0
     """How many those are."""
+    pack_parallel: int = 1
+    """How many of them run at once, at the most."""
 
 
 class RouteStats(msgspec.Struct, frozen=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from engine.diagnosis.model import Diagnosed, Diagnosis, VerdictKind
+from engine.diagnosis.states import how_packed
 from engine.telemetry.schema.messages import ENDED, Diagnose, JobRecord, JobState
 from engine.telemetry.schema.query import QueryError
 from engine.telemetry.server.engine_checks import add_engine_checks, diagnose_meanwhile, diagnose_unsubmitted
@@ -35,7 +36,8 @@ def _add_place(answer: Diagnosed, record: JobRecord) -> Diagnosed:
     if found is None or record.pack_tasks < 2:
         return answer
     job = "Its job" if record.index is None else f"Child {record.index}"
-    place = f"{job} runs {record.pack_tasks:,} tasks, one after the other: this is number {record.pack_place:,}."
+    how = how_packed(record.pack_parallel)
+    place = f"{job} runs {record.pack_tasks:,} tasks, {how}: this is number {record.pack_place:,}."
     if record.row.state is JobState.PENDING:
         place += " It waits for those before it."
     told = msgspec.structs.replace(_verdict_of_task(found, record.row.state), text=f"{found.text} {place}")

@@ -11,7 +11,7 @@ from engine.aws.batch_states import BatchState
 from engine.causes import CauseKind, FailureCause
 from engine.jobs.registry import displayed_state
 from engine.messages import TaskArrived
-from engine.model import JobObservation, Placement, ResourceShape, Route
+from engine.model import Demand, JobObservation, Placement, ResourceShape, Route
 from engine.tasks.task_record import TaskRecord, TaskState
 from engine.telemetry.schema.messages import JobState
 from tests.support.engine.managed_tasks import Clock, Managed, Tasks, id_of
@@ -380,3 +380,18 @@ def test_failures_that_a_person_has_seen_are_acknowledged_and_no_others(managed:
     tasks.end(5, succeeded=False, reason="exit code 7")
     told = {row.task_id: row.acknowledged for row in managed.registry.rows()}
     assert [told[id_of(number).hex()] for number in (1, 2, 3, 4, 5)] == [True, False, True, False, False]
+
+
+@pytest.mark.parametrize(("parallel", "index", "share"), [(1, 0, 1.0), (4, 0, 0.25), (4, 10, 0.5)])
+def test_a_task_of_a_job_that_runs_several_at_once_is_accounted_with_its_share(
+    managed: Managed, tasks: Tasks, parallel: int, index: int, share: float
+) -> None:
+    managed.registry.default_demand = Demand(8.0, 16.0)
+    tasks.arrive(7)
+    place = Placement(
+        "5" * 32, "old", Route.S3, (id_of(7),), 0, 1, array_size=12, first_index=index, pack=10, parallel=parallel
+    )
+    managed.registry.on_adopted(place)
+    record = managed.registry.record(id_of(7).hex())
+    assert record is not None
+    assert (record.row.demand, record.pack_parallel) == ((8.0 * share, 16.0 * share), parallel)

@@ -26,6 +26,7 @@ from container.batch_job_protocol import (
     job_options,
     last_segment,
     mark_key,
+    parallel_of,
     parse_segment,
     payload_form,
     payload_key,
@@ -35,6 +36,7 @@ from container.batch_job_protocol import (
 )
 from container.batch_job_results import ResultMeta, ResultStatus, encode_result
 from engine.backends.batch.submit.request import read_pack
+from engine.model import CancelReason
 from tests.support.schedules.bucket_model import Bucket, refused
 from tests.support.schedules.virtual_loop import EPOCH_S
 
@@ -45,6 +47,8 @@ WAIT_POLL_S = 0.1
 """How often a function looks whether the task that it waits for has ended."""
 SEGMENT_PACE = 5
 """Results of a pack that come less often in a second are not written together."""
+LOOK_S = 5.0
+"""How often a job that runs several at once looks for the marks of what runs."""
 SEGMENT_WAIT_S = 1.0
 """For so long a pack's results wait for those that follow."""
 ENDED = ("SUCCEEDED", "FAILED")
@@ -63,6 +67,17 @@ class Fate:
 
 
 @dataclass(eq=False)
+class Lane:
+    """What runs one entry of a job at a time; of a pack there may be several."""
+
+    child: Child
+    entry: int = 0
+    """The entry that it is at."""
+    timer: asyncio.TimerHandle | None = None
+    calls_since: float | None = None
+
+
+@dataclass(eq=False)
 class Child:
     """A single job, or a child of an array. `history` is what was true when; views of it lag."""
 
@@ -70,8 +85,10 @@ class Child:
     index: int
     attempt: int = 0
     frame: bytes = b""
-    entry: int = 0
-    """Of a pack, the entry that it is at."""
+    lanes: list[Lane] = field(default_factory=list)
+    """One, or as many entries as it runs at once."""
+    next: int = 0
+    """The next entry of a pack that no lane has taken."""
     waiting: list[bytes] = field(default_factory=list)
     """Results of the last entries before it that are not written yet, and will be together."""
     until: int = 0
@@ -87,10 +104,21 @@ class Child:
     container_reason: str = ""
     ended_attempts: list[dict[str, Any]] = field(default_factory=list)
     terminated: str = ""
+    is_spoiled: bool = False
+    """It ran several tasks at once, as everybody could see, and was ended for a cancel, which spares no mate then."""
     is_starved: bool = False
     """Its function was killed for its memory: it calls nothing more."""
     timer: asyncio.TimerHandle | None = None
-    calls_since: float | None = None
+
+    @property
+    def entry(self) -> int:
+        """The entry that it is at, of those that run one after the other."""
+        return self.lanes[0].entry if self.lanes else 0
+
+    @property
+    def calling(self) -> list[Lane]:
+        """The lanes whose functions run."""
+        return [lane for lane in self.lanes if lane.calls_since is not None]
 
     @property
     def state(self) -> str:
@@ -149,7 +177,9 @@ class Batch:
         self.calls: Counter[bytes] = Counter()
         self.hosts_lost: Counter[bytes] = Counter()
         self.interrupted: Counter[bytes] = Counter()
-        """How often a task's function was running when its job was terminated."""
+        """How often a task's function was running when its job was terminated, or ended for its mark."""
+        self.mates_lost: Counter[bytes] = Counter()
+        """How often a task's host was lost in its call, for the fate of another that its job ran at once."""
         self.starved: Counter[bytes] = Counter()
         self.on_call: Callable[[bytes], None] = lambda task_id: None
         """Told of each call of a function, with the id of its task."""
@@ -190,6 +220,8 @@ class Batch:
         for child in [job.children[int(index)]] if index else list(job.children):
             if child.state not in ENDED and not child.terminated:
                 child.terminated = reason
+                runs_for_long = child.state_at(self._loop.time() - self._lag_s - 1.0) == "RUNNING"
+                child.is_spoiled = reason == CancelReason.CLIENT and len(child.lanes) > 1 and runs_for_long
                 self._tell(f"batch terminates {jobId}")
                 self._later(child, self._rng.uniform(0.05, 3.0), lambda one: self._end(one, None, ""))
         return {}
@@ -248,9 +280,10 @@ class Batch:
             else:
                 array["statusSummary"] = dict(Counter(each.state_at(moment) for each in job.children))
             document["arrayProperties"] = array
+        if only is not None and only.ended_attempts:
+            document["attempts"] = list(only.ended_attempts)
         if only is not None and document["status"] in ENDED:
             document["statusReason"] = only.reason
-            document["attempts"] = only.ended_attempts
             if only.exit_code is not None:
                 document["container"]["exitCode"] = only.exit_code
             if only.container_reason:
@@ -261,9 +294,8 @@ class Batch:
 
     def is_calling(self, task_id: bytes) -> bool:
         """Whether the function of the task runs now."""
-        calling = (one for one in self._children() if one.calls_since is not None and one.state not in ENDED)
-        running = (one for one in calling if not one.is_starved)
-        return any(self._tasks_of(one, one.frame)[one.entry] == task_id for one in running)
+        living = (one for one in self._children() if one.state not in ENDED and not one.is_starved)
+        return any(self._task_of(lane) == task_id for one in living for lane in one.calling)
 
     def _children(self) -> Iterator[Child]:
         for job in self.jobs.values():
@@ -290,8 +322,15 @@ class Batch:
             task_id not in done and self._key(store, mark_key(submission, task_id)) not in keys for task_id in tasks
         )
 
-    def _waits(self, child: Child) -> bool:
-        return child.calls_since is not None and self.is_waiting(self._tasks_of(child, child.frame)[child.entry])
+    def _is_at_work(self, lane: Lane) -> bool:
+        """It has an entry, which it calls or is about to."""
+        return lane.entry < len(self._tasks_of(lane.child, lane.child.frame))
+
+    def _waits(self, lane: Lane) -> bool:
+        return lane.calls_since is not None and self.is_waiting(self._task_of(lane))
+
+    def _task_of(self, lane: Lane) -> bytes:
+        return self._tasks_of(lane.child, lane.child.frame)[lane.entry]
 
     def _with_result(self, child: Child, frame: bytes) -> frozenset[bytes]:
         """The tasks of which results lie in S3, by themselves or in a segment."""
@@ -306,9 +345,19 @@ class Batch:
         return frozenset((*singles, *(task_id for part in together for task_id in part)))
 
     def _later(self, child: Child, delay: float, step: Callable[[Child], None]) -> None:
-        if child.timer is not None:
-            child.timer.cancel()
+        self._stop(child)
         child.timer = self._loop.call_later(delay, step, child)
+
+    def _stop(self, child: Child) -> None:
+        """Nothing comes any more of what it was about to do."""
+        for timer in (child.timer, *(lane.timer for lane in child.lanes)):
+            if timer is not None:
+                timer.cancel()
+
+    def _soon(self, lane: Lane, delay: float, step: Callable[[Lane], None]) -> None:
+        if lane.timer is not None:
+            lane.timer.cancel()
+        lane.timer = self._loop.call_later(delay, step, lane)
 
     def _enter(self, child: Child, state: str) -> None:
         child.history.append((self._loop.time(), state))
@@ -332,29 +381,35 @@ class Batch:
         if frame is None:
             self._later(child, 0.05, lambda one: self._end(one, 76, ""))
             return
-        child.frame, child.entry, child.waiting, child.until, child.marks = frame, 0, [], 0, None
+        child.frame, child.waiting, child.until, child.marks = frame, [], 0, None
         child.written_at = self._loop.time()
         child.seen = self._with_result(child, frame) if child.attempt > 1 else frozenset()
         self._take_back(child)
-        self._run_entry(child)
+        count = min(self._parallel(child), len(self._tasks_of(child, frame)))
+        child.lanes = [Lane(child, entry) for entry in range(count)]
+        child.next = count
+        for lane in child.lanes:
+            self._run_entry(lane)
 
-    def _run_entry(self, child: Child) -> None:
+    def _run_entry(self, lane: Lane) -> None:
         """Of a pack the entries follow each other; the job of a single task has one."""
+        child = lane.child
         tasks = self._tasks_of(child, child.frame)
-        if child.entry == len(tasks):
-            self._write_segment(child, 0)
-            self._later(child, self._rng.uniform(0.02, 1.0), lambda one: self._end(one, 0, ""))
+        if lane.entry >= len(tasks):
+            if all(one.entry >= len(tasks) for one in child.lanes):
+                self._write_segment(child, 0)
+                self._later(child, self._rng.uniform(0.02, 1.0), lambda one: self._end(one, 0, ""))
             return
-        task_id = tasks[child.entry]
+        task_id = tasks[lane.entry]
         if task_id in child.seen:
             self._write_segment(child, 1)
-            self._next_entry(child)
+            self._next_entry(lane)
             return
         if self._pack(child) > 1 and self._is_marked(child, task_id):
             self._write(child, task_id, ResultStatus.SKIPPED)
-            self._next_entry(child)
+            self._next_entry(lane)
             return
-        self._later(child, self._rng.uniform(0.0, self.entry_s / 2), self._call)
+        self._soon(lane, self._rng.uniform(0.0, self.entry_s / 2), self._call)
 
     def _is_marked(self, child: Child, task_id: bytes) -> bool:
         if child.marks is not None and self._first_place(child) + child.entry < child.until:
@@ -365,13 +420,15 @@ class Batch:
         (store, submission), there = self._place(child), self._bucket.objects
         return frozenset(one for one in ids if self._key(store, mark_key(submission, one)) in there)
 
-    def _next_entry(self, child: Child) -> None:
-        child.entry += 1
-        self._later(child, self._rng.uniform(self.entry_s / 40, self.entry_s / 2), self._run_entry)
+    def _next_entry(self, lane: Lane) -> None:
+        """A lane takes the lowest entry that none took, now that its last one has a result."""
+        lane.entry = lane.child.next
+        lane.child.next += 1
+        self._soon(lane, self._rng.uniform(self.entry_s / 40, self.entry_s / 2), self._run_entry)
 
-    def _call(self, child: Child) -> None:
-        task_id = self._tasks_of(child, child.frame)[child.entry]
-        child.calls_since = self._loop.time()
+    def _call(self, lane: Lane) -> None:
+        child, task_id = lane.child, self._task_of(lane)
+        lane.calls_since = self._loop.time()
         self.calls[task_id] += 1
         self._tell(f"function of {task_id.hex()[-4:]} is called in {child.job.job_id}:{child.index}")
         self.on_call(task_id)
@@ -380,12 +437,37 @@ class Batch:
             self._loop.call_later(1.25, self._beat, child, child.attempt, child.entry)
         if self.hosts_lost[task_id] < fate.hosts_lost:
             self.hosts_lost[task_id] += 1
-            self._later(child, fate.seconds / 2, self._lose_host)
+            self._soon(lane, fate.seconds / 2, self._lose_host)
         else:
-            self._later(child, fate.seconds, self._return)
+            self._soon(lane, fate.seconds, self._return)
+        if len(child.lanes) > 1:
+            self._loop.call_later(LOOK_S, self._look_for_mark, lane, child.attempt, lane.entry)
 
-    def _lose_host(self, child: Child) -> None:
-        child.calls_since = None
+    def _look_for_mark(self, lane: Lane, attempt: int, entry: int) -> None:
+        """A job with several lanes ends a task whose mark comes while it runs, and goes on."""
+        child = lane.child
+        is_present = (child.attempt, lane.entry) == (attempt, entry) and child.state not in ENDED
+        if not is_present or lane.calls_since is None or child.terminated or child.is_starved:
+            return
+        task_id = self._task_of(lane)
+        if not self._marks(child, [task_id]):
+            self._loop.call_later(LOOK_S, self._look_for_mark, lane, attempt, entry)
+            return
+        self._soon(lane, self._rng.uniform(0.05, 3.0), self._end_marked)
+
+    def _end_marked(self, lane: Lane) -> None:
+        task_id = self._task_of(lane)
+        self._tell(f"function of {task_id.hex()[-4:]} is ended for its mark")
+        self.interrupted[task_id] += 1
+        lane.calls_since = None
+        self._write(lane.child, task_id, ResultStatus.SKIPPED)
+        self._next_entry(lane)
+
+    def _lose_host(self, loser: Lane) -> None:
+        child = loser.child
+        for lane in child.calling:
+            lane.calls_since = None
+            self.mates_lost[self._task_of(lane)] += lane is not loser
         self.unwritten.update(self._waiting_tasks(child))
         child.ended_attempts.append({"statusReason": "Host EC2 (instance i-1) terminated.", "container": {}})
         if child.attempt >= 3:
@@ -438,7 +520,7 @@ class Batch:
 
     def _beat(self, child: Child, attempt: int, entry: int) -> None:
         """A while after its start the entry still runs."""
-        is_running = child.calls_since is not None and child.state not in ENDED
+        is_running = bool(child.calling) and child.state not in ENDED
         if (child.attempt, child.entry) == (attempt, entry) and is_running and child.waiting:
             self._write_segment(child, 1)
 
@@ -452,35 +534,36 @@ class Batch:
         options = job_options(child.job.request["parameters"][JobParameter.OPTIONS.value])
         return options.get(SEGMENTS) == "1"
 
-    def _return(self, child: Child) -> None:
-        if self._waits(child):
-            self._later(child, WAIT_POLL_S, self._return)
+    def _return(self, lane: Lane) -> None:
+        if self._waits(lane):
+            self._soon(lane, WAIT_POLL_S, self._return)
             return
-        task_id = self._tasks_of(child, child.frame)[child.entry]
+        child, task_id = lane.child, self._task_of(lane)
         ends = self._fates[task_id].ends
         if _memory_mib(child.job) < self._fates[task_id].needs_mib:
-            self._starve(child, task_id)
+            self._starve(lane, task_id)
             return
         if ends in ("value", "error"):
-            child.calls_since = None
+            lane.calls_since = None
             self._write(child, task_id, ResultStatus.SUCCESS if ends == "value" else ResultStatus.EXCEPTION)
             if self._pack(child) > 1:
-                self._next_entry(child)
+                self._next_entry(lane)
                 return
         codes = {"value": 0, "error": 1, "memory": 137, "silent": 0}
         why = "OutOfMemoryError: Container killed due to memory usage" if ends == "memory" else ""
         self._later(child, self._rng.uniform(0.02, 1.0), lambda one: self._end(one, codes[ends], why))
 
-    def _starve(self, child: Child, task_id: bytes) -> None:
+    def _starve(self, lane: Lane, task_id: bytes) -> None:
         """Every second time the runner survives, and writes how it was."""
+        child = lane.child
         self.starved[task_id] += 1
         child.is_starved = True
         self._tell(f"function of {task_id.hex()[-4:]} is killed with {_memory_mib(child.job)} MiB")
         if self.starved[task_id] % 2:
             self._write(child, task_id, ResultStatus.DIED, is_out_of_memory=True)
             if self._pack(child) > 1:
-                child.calls_since, child.is_starved = None, False
-                self._next_entry(child)
+                lane.calls_since, child.is_starved = None, False
+                self._next_entry(lane)
                 return
             self._later(child, self._rng.uniform(0.02, 1.0), lambda one: self._end(one, 1, ""))
         else:
@@ -490,10 +573,11 @@ class Batch:
     def _end(self, child: Child, code: int | None, container: str, reason: str = "Essential container exited") -> None:
         if child.state in ENDED:
             return
-        if child.timer is not None:
-            child.timer.cancel()
-        if child.terminated and child.calls_since is not None:
-            self.interrupted[self._tasks_of(child, child.frame)[child.entry]] += 1
+        self._stop(child)
+        if child.terminated and not child.is_spoiled:
+            self.interrupted.update(map(self._task_of, child.calling))
+        elif code == 137 and len(child.lanes) > 1:
+            self.doubtful.update(map(self._task_of, filter(self._is_at_work, child.lanes)))
         if child.terminated and child.waiting:
             self._write_segment(child, 1)  # at SIGTERM
         elif code == 137 and self._pack(child) > 1:
@@ -506,6 +590,9 @@ class Batch:
 
     def _pack(self, child: Child) -> int:
         return read_pack(child.job.request["parameters"][JobParameter.OPTIONS.value])[0]
+
+    def _parallel(self, child: Child) -> int:
+        return parallel_of(child.job.request["parameters"][JobParameter.OPTIONS.value])
 
     def _tasks_of(self, child: Child, frame: bytes) -> tuple[bytes, ...]:
         pack = self._pack(child)

@@ -65,6 +65,7 @@ class ModelEngine:
         pack: Pack = "off",
         memory_retries: int = 0,
         *,
+        parallel: int = 1,
         sees_death: bool = False,
     ) -> None:
         self._rng = rng
@@ -78,6 +79,7 @@ class ModelEngine:
             max_concurrent_jobs=slots,
             task_queue_size=queue,
             pack=pack,
+            pack_parallel=parallel,
             memory_retries=memory_retries,
             # many inline, some through S3
             inline_limit=2_000,

@@ -31,6 +31,12 @@ ASKING = 10
 """In the last of so many seeds tasks ask for capabilities."""
 PACKS: dict[int, Pack] = {2: 3, 5: 2, 7: 14, 8: "auto"}
 """How tasks are packed under seeds with this last digit."""
+PARALLEL: tuple[tuple[int, int, int], ...] = ((1, 2, 0), (4, 3, 1))
+"""Under seeds with such a last digit whose other digits, divided by the second number, leave the third, jobs run
+several tasks at once.
+"""
+PARALLEL_PACKS: tuple[Pack, ...] = (3, "auto", 5, 14)
+"""How tasks are packed there."""
 HASTY, HASTY_REST = 40, 7
 """Of so many seeds in the one with this rest most tasks take so little time that their results are written together."""
 LAGGING = (11, 4)
@@ -84,6 +90,8 @@ class Plan:
     wait_s: float = 0.0
     """For so long each job waits for capacity."""
     pack: Pack = "off"
+    parallel: int = 1
+    """How many tasks of a pack a job runs at once."""
     entry_s: float | None = None
     """What an entry of a pack costs beside its function, at the most; None: as ever."""
     is_asking: bool = False
@@ -222,6 +230,8 @@ def run_story(seed: int) -> Story:
     plan = Plan.of(rng)
     plan.is_asking = seed % ASKING == ASKING - 1
     plan.pack = PACKS.get(seed % ASKING, "off")
+    if any(seed % 10 == digit and seed // 10 % number == rest for digit, number, rest in PARALLEL):
+        plan.pack, plan.parallel = PARALLEL_PACKS[seed // 60 % 4], 2 + seed // 240 % 2
     if seed % LAGGING[0] == LAGGING[1]:
         _let_lag(plan, random.Random(seed))
     if seed % HASTY == HASTY_REST:
@@ -235,6 +245,7 @@ def run_story(seed: int) -> Story:
     if seed % NESTING[0] == NESTING[1]:
         _nest(plan, random.Random(seed))
         plan.pack = NESTING_PACKS.get(seed // 10 % 5, "off")
+        plan.parallel = 2 if plan.pack != "off" and seed // 50 % 3 == 0 else 1
         if seed % RESIZING[0] == RESIZING[1]:
             _resize(plan, random.Random(seed))
     if seed % RETRYING == RETRYING - 1:
@@ -438,6 +449,7 @@ class _World:
             plan.queue,
             packs,
             retries,
+            parallel=self._parallel(),
             sees_death=plan.is_on_one_machine,
         )
 
@@ -446,6 +458,12 @@ class _World:
         if self._plan.pack == "off" or not self._plan.kills:
             return self._plan.pack
         return self._rng.choice((self._plan.pack, 2, 5, "off"))
+
+    def _parallel(self) -> int:
+        """And another number of them at once."""
+        if self._plan.parallel == 1 or not self._plan.kills:
+            return self._plan.parallel
+        return self._rng.choice((1, self._plan.parallel, 4))
 
     async def _until(self, condition: Callable[[], bool], patience_s: float) -> None:
         deadline = self._loop.time() + patience_s
@@ -501,7 +519,7 @@ class _World:
             broken.append(f"task {name} got another value: {text}")
         # a task whose packed job was ended for the sake of a cancelled one may be called again, as after a lost host
         allowed = 1 + self._batch.hosts_lost[task_id] + (self._plan.pack != "off") * self._batch.interrupted[task_id]
-        allowed += starved + self._batch.unwritten[task_id]
+        allowed += starved + self._batch.unwritten[task_id] + self._batch.mates_lost[task_id]
         if fate.ends == "memory" and self._plan.is_retrying:
             allowed += MEMORY_RETRIES * (1 + len(self._plan.kills))
         if self._batch.calls[task_id] > allowed:

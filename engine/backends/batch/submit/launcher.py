@@ -185,7 +185,9 @@ class Launcher:
     def _launch_pack(self, tasks: Sequence[BatchTask], pack: int, *, through_s3: bool = False) -> None:
         submission_id = new_submission_id(time.time(), self._random_bits)
         name = self._name(submission_id, tasks)
-        submission = Submission(submission_id, name, tuple(tasks), tasks[0].shape, pack=pack)
+        shape = tasks[0].shape
+        parallel = self._packing.parallel(pack, shape.vcpus)
+        submission = Submission(submission_id, name, tuple(tasks), shape, pack=pack, parallel=parallel)
         self._ledger.add_submission(submission)
         self._spawn(self._launch(submission, through_s3))
 
@@ -301,6 +303,7 @@ class Launcher:
             wire_bytes=packed.routed.wire_bytes + packed.shared_bytes,
             why=packed.why,
             pack=submission.pack,
+            parallel=submission.parallel,
             shape=submission.shape,
         )
 

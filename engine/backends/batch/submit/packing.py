@@ -1,4 +1,4 @@
-"""Packing: how many tasks one job runs, one after the other, a process for each; and what jobs there is room for.
+"""Packing: how many tasks one job runs, a process for each, and how many at once; and what jobs there is room for.
 
 A fresh job costs a container's start and half a second of CPU, a task in a running one a fork. So many short tasks
 share a job. What ends such a job costs its later tasks one more submission and never an error: they were not called.
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from engine.backends.batch.ledger import UNDER_WAY, BatchStage, BatchTask, Ledger, Submission
-from engine.config.settings import PACK_MAX, Pack
+from engine.config.settings import PACK_MAX, PARALLEL_MAX, Pack, PackParallel
 from engine.model import ResourceShape
 
 logger = logging.getLogger(__name__)
@@ -44,7 +44,8 @@ Plan = list[tuple[int, list[BatchTask]]]
 class Packing:
     """Plans packs. `definition` is the job definition of the next job, `unclaimed` a predecessor's living jobs.
 
-    `memory_retries` are the table's: a task that has any left gets a job of its own.
+    `memory_retries` are the table's: a task that has any left gets a job of its own. A job has `job_vcpus` when it asks
+    for none.
     """
 
     def __init__(
@@ -56,8 +57,12 @@ class Packing:
         unclaimed: Callable[[], int] = lambda: 0,
         definition: Callable[[], str] = lambda: "",
         memory_retries: int = 0,
+        parallel: PackParallel = 1,
+        job_vcpus: float | None = None,
     ) -> None:
         self._setting = setting
+        self._parallel = parallel
+        self._job_vcpus = job_vcpus
         self._jobs = jobs
         self._ledger = ledger
         self._unclaimed = unclaimed
@@ -86,7 +91,15 @@ class Packing:
         """How many tasks one job runs at present, at the most; 1 without packing."""
         if not self.is_on or self._definition() in self._refused:
             return 1
-        return self._setting if isinstance(self._setting, int) else _by_duration(self._last_s)
+        if isinstance(self._setting, int):
+            return self._setting
+        return min(PACK_MAX, _by_duration(self._last_s) * self.parallel(PACK_MAX, None))
+
+    def parallel(self, pack: int, vcpus: float | None) -> int:
+        """How many tasks a job that runs `pack` runs at once; `vcpus` is what it asks for."""
+        if self._parallel == "vcpus":
+            return min(pack, max(1, int(vcpus or self._job_vcpus or 1)), PARALLEL_MAX)
+        return min(pack, self._parallel)
 
     def expect(self, jobs: int, queued: int) -> None:
         """`jobs` may be under way, and `queued` tasks wait that are not submitted yet."""
@@ -171,11 +184,13 @@ class Packing:
             return self._setting
         if crowd.fits:
             return 1
-        waiting, slots = crowd.waiting, crowd.slots
+        waiting, slots, at_once = crowd.waiting, crowd.slots, self.parallel(PACK_MAX, task.shape.vcpus)
         seconds = self._durations.get((task.function, task.shape))
-        in_waves = min(waiting // (WAVES * slots), _by_duration(seconds))
-        in_one_wave = min(-(-waiting // slots), _in_seconds(seconds, START_S))
-        return max(1, in_waves, in_one_wave, min(waiting, _in_seconds(seconds, SHORTEST_S)))
+        a_slot = -(-waiting // slots)
+        in_waves = min(waiting // (WAVES * slots), _by_duration(seconds) * at_once)
+        in_one_wave = min(a_slot, _in_seconds(seconds, START_S) * at_once)
+        shortest = min(waiting, _in_seconds(seconds, SHORTEST_S) * at_once)
+        return min(PACK_MAX, max(min(a_slot, at_once), in_waves, in_one_wave, shortest))
 
     def _crowd(self, tasks: Sequence[BatchTask]) -> _Crowd:
         everything = self._ledger.tasks.values()

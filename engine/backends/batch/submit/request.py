@@ -10,6 +10,7 @@ from typing import Any, Final
 from container.batch_job_protocol import (
     CODE,
     PACK,
+    PARALLEL,
     REFERENCE,
     SEGMENTS,
     TEMPLATE,
@@ -143,7 +144,10 @@ class JobTemplate:
 
     def _attempt_s(self, submission: Submission) -> int:
         task_s = self._task_s(submission)
-        return task_s if submission.pack == 1 else min(submission.pack * task_s + PACK_EXTRA_S, ATTEMPT_MOST_S)
+        if submission.pack == 1:
+            return task_s
+        rounds = -(-submission.pack // submission.parallel)
+        return min(rounds * task_s + PACK_EXTRA_S, ATTEMPT_MOST_S)
 
     def _options(self, submission: Submission) -> str:
         options = [self.options]
@@ -151,7 +155,8 @@ class JobTemplate:
             options.append(f"{CODE}={submission.shape.code}")
         if submission.pack > 1:
             options += [f"{PACK}={submission.pack}", f"{TIMEOUT_OPTION}={self._task_s(submission)}"]
-            options.append(f"{SEGMENTS}=1")
+            # what several lanes have announced together would say little of how far each came
+            options.append(f"{SEGMENTS}=1" if submission.parallel == 1 else f"{PARALLEL}={submission.parallel}")
             if self.has_template:
                 options.append(f"{TEMPLATE}=1")
         return ";".join(options) + retry_options(submission.shape)

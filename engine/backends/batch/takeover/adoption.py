@@ -151,6 +151,7 @@ class Adoption:
             array_size=len(submission.tasks) if submission.job_id is not None else 0,
             first_index=task.index,
             pack=submission.pack,
+            parallel=submission.parallel,
         )
 
     async def abandon(self) -> None:

@@ -346,6 +346,7 @@ def _restored(job: BatchJob, submission_id: str, text: str, bundle: str, frame: 
         ended=job.state in ENDED,
         started=job.has_started,
         pack=job.pack,
+        parallel=job.parallel,
     )
     return _linked(submission)
 

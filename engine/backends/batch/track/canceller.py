@@ -3,7 +3,8 @@
 A task of a packed job with mates that are still wanted gets a mark, for which the job looks before it starts the task.
 Afterwards the order tells: while the job hasn't come near it (`Submission.may_run`) it can't have been started, and
 never will be. What may be running gets a moment to end by itself; then the job is ended, and its other tasks are sent
-again.
+again. A job that runs several tasks at once would be ended with some that were called, so it ends the marked one itself
+and goes on; only one that has not begun is ended.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from engine.aws import limits
+from engine.aws.batch_jobs import JobsClient
+from engine.aws.batch_states import WAITING
 from engine.aws.budget import Sleep
 from engine.aws.calls.operations import PUT_OBJECT
 from engine.aws.client import AwsClient
@@ -43,6 +46,8 @@ LOOK_IN_PACK_S: Final = 0.25
 
 Its result may be there already and be written within a second.
 """
+LOOK_LATE_S: Final = 2.0
+"""How often it is looked, growing, whether a job that runs several at once has ended a marked one."""
 
 _Jobs = dict[str, list[BatchTask]]
 """Tasks whose cancels wait for the end of a job, by its id."""
@@ -62,6 +67,7 @@ class Canceller:
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._client = client
+        self._jobs = JobsClient(client)
         self._ender = JobEnder(client)
         self._layout = layout
         self._ledger = ledger
@@ -202,17 +208,49 @@ class Canceller:
         submission = tasks[0].submission
         assert submission is not None
         marked = await self._mark(submission, tasks)
-        waiting = tasks
-        for _ in range(LOOKS_IN_PACK):
-            if await self._sees_results():
-                waiting = _not_over(submission, waiting, marked)
-            if not waiting:
+        waiting = await self._look_in_pack(submission, tasks, marked, [LOOK_IN_PACK_S] * LOOKS_IN_PACK)
+        job_id = submission.child_id(tasks[0])
+        if waiting and submission.parallel > 1 and not await self._is_waiting(job_id):
+            waiting = await self._look_in_pack(submission, waiting, marked, _pauses(JOB_END_TIMEOUT_S))
+            if waiting and not await self._is_waiting(job_id):
+                await self._refuse(submission, waiting)
                 return
-            await self._sleep(LOOK_IN_PACK_S)
-        jobs = {submission.child_id(waiting[0]): waiting}
-        self._watch(jobs)
-        await self._terminate(jobs, waiting[0].cancel_reason)
-        self._ledger.wake()
+        if waiting:
+            self._watch({job_id: waiting})
+            await self._terminate({job_id: waiting}, waiting[0].cancel_reason)
+            self._ledger.wake()
+
+    async def _look_in_pack(
+        self, submission: Submission, tasks: list[BatchTask], marked: set[bytes], pauses: Iterable[float]
+    ) -> list[BatchTask]:
+        """Those that are not over after a look before each pause."""
+        for pause in pauses:
+            if await self._sees_results():
+                tasks = _not_over(submission, tasks, marked)
+            if not tasks:
+                break
+            await self._sleep(pause)
+        return tasks
+
+    async def _is_waiting(self, job_id: str) -> bool:
+        """Tell whether Batch says that the job has not begun, in no attempt: its end interrupts nothing."""
+        try:
+            job = (await self._jobs.describe([job_id])).get(job_id)
+        except AwsError as error:
+            logger.warning("job %s can't be looked at: %s", job_id, error)
+            return False
+        return job is not None and job.state in WAITING and not job.attempts_ended
+
+    async def _refuse(self, submission: Submission, tasks: list[BatchTask]) -> None:
+        """The job goes on with them; without their marks, or it might end one later whose cancel was refused."""
+        await self._cleaner.delete([self._layout.mark(submission.submission_id, task.task_id) for task in tasks])
+        submission.marked.difference_update(task.task_id for task in tasks)
+        for task in tasks:
+            task.refusal = (
+                f"job {submission.child_id(task)} did not end it within {JOB_END_TIMEOUT_S:.0f} s, and runs others at "
+                "the same time, which would end with it"
+            )
+            task.note_job_end()
 
     async def _pass_over(self, submission: Submission, task: BatchTask) -> None:
         await self._mark(submission, [task])
@@ -248,6 +286,15 @@ class Canceller:
                 if error.action is not ErrorAction.ABSENT:
                     task.refusal = f"job {job_id} can't be terminated: {error}"
                 task.note_job_end()  # it is not waited for
+
+
+def _pauses(seconds: float) -> Iterator[float]:
+    """So many in all, growing."""
+    pause = LOOK_IN_PACK_S
+    while seconds > 0:
+        yield pause
+        seconds -= pause
+        pause = min(2 * pause, LOOK_LATE_S)
 
 
 def _with_mates(tasks: list[BatchTask]) -> list[list[BatchTask]]:

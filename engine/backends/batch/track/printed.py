@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import base64
 import zlib
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final
 
-from container.batch_job_quoting import runner_text
+from container.batch_job_quoting import runner_text, speaker_of
 from container.batch_job_results import OUTPUT_KINDS, OutputMark, ResultMeta
 from engine.model import LogEvent, Printed, PrintedEnd, PrintedPart
 
@@ -33,15 +33,18 @@ def printed_of(meta: ResultMeta, submission_id: str) -> Printed | None:
 class MarkedLog:
     """Log stream of a job that is read on and on, from its beginning or from anywhere.
 
-    A task may print what looks like a mark: only those of `task_ids`, which the job runs, are heard.
+    A task may print what looks like a mark: only those of `task_ids`, which the job runs, are heard. Of a job that
+    runs several at once a mark is about the lines of its own task alone.
     """
 
     def __init__(self, submission_id: str, task_ids: Collection[bytes]) -> None:
         self._submission_id = submission_id
         self._tasks = frozenset(task_id.hex() for task_id in task_ids)
-        self._lines: deque[str] = deque()
+        self._lines: defaultdict[str, deque[str]] = defaultdict(deque)
+        """That wait for their mark, by the task that they are of, empty where none was named before them."""
+        self._speaking = ""
         self.held = 0
-        """Characters of the lines that wait for their mark."""
+        """Characters of these lines."""
         self._broken: set[str] = set()
         """Tasks of which a mark didn't fit: nothing later of theirs would follow what was told."""
 
@@ -54,19 +57,39 @@ class MarkedLog:
         said = runner_text(line)
         if said is not None:
             mark = OutputMark.parse(said)
-            return None if mark is None else self._take_mark(mark)
-        self._lines.append(line)
+            if mark is not None:
+                return self._take_mark(mark)
+            self._note_speaker(line)
+            return None
+        self._lines[self._speaking].append(line)
         self.held += len(line)
         while self.held > HELD_CHARACTERS:
-            self.held -= len(self._lines.popleft())
+            self._drop_oldest()
         return None
+
+    def _note_speaker(self, line: str) -> None:
+        """What a task still prints behind its end is its own, until another one is named."""
+        task_id, begins = speaker_of(line) or ("", False)
+        if begins:
+            self._speaking = task_id if task_id in self._tasks else ""
+
+    def _drop_oldest(self) -> None:
+        """Of the task that has waited longest for a mark."""
+        task_id, lines = next(iter(self._lines.items()))
+        self.held -= len(lines.popleft())
+        if not lines:
+            del self._lines[task_id]
+
+    def _take_lines(self, task_id: str) -> deque[str]:
+        lines = self._lines.pop(task_id if task_id in self._lines else "", deque())
+        self.held -= sum(map(len, lines))
+        return lines
 
     def _take_mark(self, mark: OutputMark) -> PrintedPart | None:
         told = sum(count for kind, count in mark.runs if not OUTPUT_KINDS[kind][1])
-        lines = list(self._lines)[len(self._lines) - told :] if told else []
-        is_whole = told <= len(self._lines)
-        self._lines.clear()
-        self.held = 0
+        held = self._take_lines(mark.task_id)
+        lines = list(held)[len(held) - told :] if told else []
+        is_whole = told <= len(held)
         pieces = _pieces(mark, lines) if is_whole else ()
         if (
             mark.task_id not in self._tasks - self._broken

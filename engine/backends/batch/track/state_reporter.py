@@ -42,11 +42,10 @@ class StateReporter:
         submission = task.submission
         if submission is None or not submission.is_packed or task.reported_state not in UNDER_WAY:
             return
-        front = submission.front(submission.child_of(task))
-        if front is None or front.submission is not submission or front.task_id in submission.silent:
-            return
-        if front.reported_state is BatchState.PENDING:
-            self._report_state(front, BatchState.RUNNING)
+        for front in submission.fronts(submission.child_of(task)):
+            is_its = front.submission is submission and front.task_id not in submission.silent
+            if is_its and front.reported_state is BatchState.PENDING:
+                self._report_state(front, BatchState.RUNNING)
 
     def _report_children(self, submission: Submission, job: BatchJob) -> None:
         submission.summary = dict(job.states(submission.children))
@@ -56,14 +55,14 @@ class StateReporter:
             self._report_child(submission, child, state)
 
     def _report_child(self, submission: Submission, child: int, state: BatchState) -> None:
-        """Of a packed job that is under way only the first task without a result is; the later ones wait for that.
+        """Of a packed job that is under way only the first tasks without a result are; the later ones wait for those.
 
         They are PENDING, as jobs that depend on others, and not RUNNABLE: their host is there.
         """
-        front = submission.front(child) if submission.is_packed and state in UNDER_WAY else None
+        fronts = submission.fronts(child) if submission.is_packed and state in UNDER_WAY else ()
         for task in submission.tasks_of(child):
             if task.submission is submission:
-                self._report_state(task, state if front in (None, task) else BatchState.PENDING)
+                self._report_state(task, state if not fronts or task in fronts else BatchState.PENDING)
 
     def _report_state(self, task: BatchTask, state: BatchState) -> None:
         if state is task.reported_state or state in ENDED or not task.is_open:

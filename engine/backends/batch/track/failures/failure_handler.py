@@ -317,7 +317,8 @@ class FailureHandler:
 
     async def _deliver_failure(self, task: BatchTask, end: JobEnd, explain: Callable[[str], Exception]) -> None:
         try:
-            tail = await self._logs.read(end.log_group, end.log_stream)
+            alone = task.submission is None or task.submission.parallel == 1
+            tail = await self._logs.read(end.log_group, end.log_stream, None if alone else task.task_id)
         except Exception as error:  # it is only an addition
             logger.warning(
                 "the log of the job of task %s can't be read: %s", task.task_id.hex(), quote_foreign(repr(error))
@@ -349,8 +350,7 @@ def _has_run(end: JobEnd) -> bool:
 
 
 def _wrote_nothing(submission: Submission, task: BatchTask) -> bool:
-    tasks = submission.tasks_of(submission.child_of(task))
-    return tasks[0] is submission.front(submission.child_of(task))
+    return not submission.has_written(submission.child_of(task))
 
 
 def _is_readable(submission: Submission, task: BatchTask) -> bool:

@@ -6,7 +6,7 @@ import pytest
 
 from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
 from engine.backends.batch.submit.packing import TARGET_S, UNMEASURED, Packing
-from engine.config.settings import PACK_MAX, Pack
+from engine.config.settings import PACK_MAX, Pack, PackParallel
 from engine.model import ResourceShape
 from tests.support.engine.batch_harness import work, works
 
@@ -16,9 +16,24 @@ SHAPE = ResourceShape()
 class Packed:
     """Tasks in the window of a manager with `jobs` slots."""
 
-    def __init__(self, setting: Pack, jobs: int, collecting: int = 0, queued: int = 0) -> None:
+    def __init__(
+        self,
+        setting: Pack,
+        jobs: int,
+        collecting: int = 0,
+        queued: int = 0,
+        parallel: PackParallel = 1,
+        vcpus: float | None = None,
+    ) -> None:
         self.ledger = Ledger()
-        self.packing = Packing(setting, jobs=jobs, ledger=self.ledger, definition=lambda: "definition:1")
+        self.packing = Packing(
+            setting,
+            jobs=jobs,
+            ledger=self.ledger,
+            definition=lambda: "definition:1",
+            parallel=parallel,
+            job_vcpus=vcpus,
+        )
         self.packing.expect(jobs, queued)
         self.tasks = [self.ledger.add_task(one) for one in works(len, [[]] * collecting)]
 
@@ -177,3 +192,28 @@ def test_durations_of_many_functions_are_bounded() -> None:
     for number in range(2_000):
         packed.packing.note_duration(BatchTask(bytes(16), SHAPE, None, function=str(number)), 1.0)
     assert len(packed.packing._durations) == 1_000
+
+
+@pytest.mark.parametrize(
+    ("parallel", "default", "asked", "expected"),
+    [(1, 8.0, 4, 1), (3, 8.0, None, 3), ("vcpus", 8.0, None, 8), ("vcpus", 8.0, 4, 4), ("vcpus", 0.25, None, 1)],
+)
+def test_a_job_runs_as_many_at_once_as_was_set_or_as_it_has_vcpus(
+    parallel: PackParallel, default: float, asked: int | None, expected: int
+) -> None:
+    packing = Packed("auto", 10, parallel=parallel, vcpus=default).packing
+    assert (packing.parallel(100, asked), packing.parallel(2, asked)) == (expected, min(expected, 2))
+
+
+def test_a_job_that_runs_several_at_once_gets_as_many_in_its_time() -> None:
+    packed = Packed("auto", 2, 1_000, parallel=4)
+    packed.packing.note_duration(packed.tasks[0], TARGET_S / 10)
+    assert (packed.packs(), packed.packing.tasks_a_job) == ([36], 36)
+
+
+def test_while_others_wait_no_job_has_fewer_tasks_than_it_runs_at_once() -> None:
+    assert (Packed("auto", 10, 60, parallel=4).packs(), Packed("auto", 10, 11, parallel=4).packs()) == ([4], [2])
+
+
+def test_a_burst_that_fits_the_free_slots_is_not_packed_for_the_sake_of_vcpus() -> None:
+    assert Packed("auto", 10, 10, parallel=4).packs() == [1]

@@ -13,6 +13,7 @@ from engine.aws import limits
 from engine.aws.fargate import FargateSize
 from engine.backends.batch.ledger import BatchTask, Submission
 from engine.backends.batch.submit.request import (
+    PACK_EXTRA_S,
     FairShare,
     JobTemplate,
     prioritized,
@@ -198,3 +199,11 @@ def test_the_retries_that_are_left_are_read_back_from_the_options_of_a_job(shape
 
 def test_a_number_of_retries_that_nobody_wrote_is_passed_over() -> None:
     assert read_retries("memory-retries=-1;host-retries=many;memory-retries=99999") == {}
+
+
+def test_a_pack_that_runs_several_at_once_says_so_and_takes_less_time_in_all() -> None:
+    packed = submission(7)
+    packed.pack, packed.parallel = 5, 2
+    arguments = template(timeout_s=600).arguments(packed, "s3")
+    assert arguments["timeout"] == {"attemptDurationSeconds": 3 * 600 + PACK_EXTRA_S}
+    assert arguments["parameters"]["options"] == "region=us-east-1;pack=5;timeout=600;parallel=2;template=1"

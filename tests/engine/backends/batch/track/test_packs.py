@@ -12,8 +12,9 @@ from engine.aws.batch_states import BatchState
 from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
 from engine.backends.batch.names import StoreLayout
 from engine.backends.batch.submit.blob_store import BlobStore
-from engine.backends.batch.track.canceller import Canceller
+from engine.backends.batch.track.canceller import JOB_END_TIMEOUT_S, LOOK_IN_PACK_S, Canceller
 from engine.backends.batch.track.cleaner import ObjectCleaner
+from engine.backends.protocol import CancelRefused
 from engine.model import ResourceShape
 from tests.support.engine.fake_clock import FakeClock
 from tests.support.engine.scripted_batch import FAILED, PolledArray
@@ -91,9 +92,10 @@ async def test_at_the_end_of_the_array_its_children_are_judged_at_once() -> None
 
 
 class Pack:
-    """A packed job `J` of three tasks that are in Batch; it stands for AWS."""
+    """A packed job `J` of three tasks that are in Batch, in this state; it stands for AWS."""
 
-    def __init__(self) -> None:
+    def __init__(self, parallel: int = 1, state: str = "RUNNING") -> None:
+        self.state = state
         me: Any = self
         self.ledger, self.clock = Ledger(), FakeClock()
         self.objects: set[str] = set()
@@ -103,7 +105,9 @@ class Pack:
         self.results: set[int] = set()
         tasks = tuple(BatchTask(bytes([n]) * 16, ResourceShape(), None) for n in range(3))
         self.tasks = tasks
-        self.submission = Submission("5" * 32, "wm_a" + "5" * 32, tasks, ResourceShape(), pack=3, job_id="J")
+        self.submission = Submission(
+            "5" * 32, "wm_a" + "5" * 32, tasks, ResourceShape(), pack=3, parallel=parallel, job_id="J"
+        )
         self.ledger.add_submission(self.submission)
         for task in tasks:
             self.ledger.tasks[task.task_id] = task
@@ -124,6 +128,7 @@ class Pack:
         self.spawned.append(asyncio.create_task(work))
 
     async def _round(self, seconds: float) -> None:
+        self.clock.now += seconds
         await asyncio.sleep(0)
 
     def offers(self, operation: Any) -> bool:
@@ -140,6 +145,8 @@ class Pack:
                 self.ended.append(arguments["jobId"])
                 for task in self.tasks:
                     task.note_job_end()
+            case "DescribeJobs":
+                return {"jobs": [{"jobId": job_id, "status": self.state} for job_id in arguments["jobs"]]}
             case "DeleteObjects":
                 self.deleted += [one["Key"] for one in arguments["Delete"]["Objects"]]
         return {}
@@ -256,3 +263,50 @@ async def test_a_mark_that_arrives_when_its_submission_is_gone_is_deleted_again(
     pack.canceller.terminate_copy(pack.submission, pack.tasks[1])
     await asyncio.gather(*pack.spawned)
     assert pack.deleted == [pack.mark(1)]
+
+
+async def test_of_a_job_that_runs_two_at_once_the_first_two_without_a_result_run() -> None:
+    array = polled(8, 4)
+    array.submission.parallel = 2
+    running = {"jobId": "P", "status": "PENDING", "arrayProperties": {"statusSummary": {"RUNNING": 1, "RUNNABLE": 1}}}
+    array.batch.jobs["P"] = running
+    array.find_result(1)
+    await array.poll()
+    array.find_result(0)
+    array.reporter.report_next(array.submission.tasks[0])
+    states = [array.told.states.get(task.task_id) for task in array.submission.tasks]
+    runs, behind, waits = BatchState.RUNNING, BatchState.PENDING, BatchState.RUNNABLE
+    assert states == [[runs], None, [runs], [behind, runs], *[[waits]] * 4]
+
+
+@pytest.mark.parametrize("entry", [0, 1])
+async def test_a_job_that_runs_several_at_once_ends_a_marked_one_itself(entry: int) -> None:
+    pack = Pack(parallel=2)
+    pack.after_mark = {12: [entry]}
+    await pack.cancel(entry)
+    assert (pack.objects, pack.ended, pack.tasks[entry].stage) == ({pack.mark(entry)}, [], BatchStage.CANCELLED)
+    assert [task.is_open for task in pack.tasks] == [one != entry for one in range(3)]
+
+
+async def test_behind_what_runs_at_once_a_marked_task_is_cancelled_at_once() -> None:
+    pack = Pack(parallel=2)
+    began = pack.clock.now
+    await pack.cancel(2)
+    assert (pack.ended, pack.tasks[2].stage) == ([], BatchStage.CANCELLED)
+    assert pack.clock.now - began < LOOK_IN_PACK_S
+
+
+async def test_a_job_that_runs_several_at_once_and_ends_no_marked_one_goes_on_and_the_cancel_is_refused() -> None:
+    pack = Pack(parallel=2)
+    began = pack.clock.now
+    with pytest.raises(CancelRefused, match="did not end it within 45 s"):
+        await pack.cancel(1)
+    assert (pack.ended, pack.deleted, pack.submission.marked) == ([], [pack.mark(1)], set())
+    assert [task.is_open for task in pack.tasks] == [True] * 3
+    assert JOB_END_TIMEOUT_S <= pack.clock.now - began <= JOB_END_TIMEOUT_S + 5
+
+
+async def test_a_job_that_is_to_run_several_at_once_and_has_not_begun_is_ended_for_a_marked_one() -> None:
+    pack = Pack(parallel=2, state="RUNNABLE")
+    await pack.cancel(0)
+    assert (pack.ended, pack.tasks[0].stage) == (["J"], BatchStage.CANCELLED)

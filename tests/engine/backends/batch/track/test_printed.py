@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from container.batch_job_quoting import speaker_line
 from container.batch_job_results import OutputMark, ResultMeta, ResultStatus
 from engine.backends.batch.track.printed import HELD_CHARACTERS, MarkedLog, printed_of
 from engine.model import LogEvent, Printed, PrintedEnd, PrintedPart
@@ -78,3 +79,33 @@ def test_lines_that_wait_for_a_mark_are_bounded() -> None:
     assert told([line] * 2_000, log) == []
     assert log.held <= HELD_CHARACTERS
     assert len(told([line, mark(line.encode() + b"\n", "o1", 1_001)], log)) == 1
+
+
+def test_of_a_job_that_runs_several_at_once_a_mark_is_about_the_lines_of_its_own_task() -> None:
+    other = b"o" * 16
+    begins, begins_other = (speaker_line(one.hex(), 1).rstrip() for one in (TASK, other))
+    lines = [begins, "a", begins_other, "x", begins, "b", begins_other, "y", mark(b"x\ny\n", "o2", 4, task=other)]
+    parts = told([*lines, begins, mark(b"a\nb\n", "o2", 4)], MarkedLog("sub", [TASK, other]))
+    assert [(part.task_id, part.pieces) for part in parts] == [(other, ((1, b"x\ny\n"),)), (TASK, ((1, b"a\nb\n"),))]
+
+
+def test_what_a_task_prints_behind_its_end_is_told_with_what_stood_before() -> None:
+    begins, ends = (
+        runner_line(f"task {TASK.hex()}: attempt 1, 7 bytes of payload"),
+        runner_line(f"task {TASK.hex()}: success"),
+    )
+    parts = told([begins, "a", ends, "b", mark(b"a\nb\n", "o2", 4)])
+    assert [part.pieces for part in parts] == [((1, b"a\nb\n"),)]
+
+
+def test_lines_that_no_mark_came_for_are_let_go_before_those_of_a_later_task() -> None:
+    other = b"o" * 16
+    begins, begins_other = (runner_line(f"task {one.hex()}: attempt 1, 7 bytes") for one in (other, TASK))
+    stale = ["x" * 1_000] * (HELD_CHARACTERS // 1_000)
+    fresh = ["y" * 10] * 600
+    log = MarkedLog("sub", [TASK, other])
+    parts = told(
+        [begins, *stale, begins_other, *fresh, mark(b"".join(b"y" * 10 + b"\n" for _ in fresh), "o600", 6_600)], log
+    )
+    assert [part.ends for part in parts] == [(6_600, 0)]
+    assert log.held <= HELD_CHARACTERS

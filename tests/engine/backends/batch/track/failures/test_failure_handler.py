@@ -67,7 +67,7 @@ class Launched:
     async def without_later_job(self, tasks: Sequence[BatchTask]) -> list[BatchTask]:
         return [task for task in tasks if task.task_id not in self.later]
 
-    async def read(self, group: str, stream: str) -> str:
+    async def read(self, group: str, stream: str, task_id: bytes | None = None) -> str:
         self.read_logs.append((group, stream))
         if self.fail:
             raise KeyError("a surprise")

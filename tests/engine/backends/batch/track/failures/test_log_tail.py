@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from container.batch_job_quoting import speaker_line
 from container.batch_job_results import OutputMark
 from engine.backends.batch.track.failures.log_tail import TAIL_PAGES, LogTail
 from tests.support.engine.paged_logs import PagedLogs
@@ -44,3 +45,14 @@ async def test_an_odd_answer_hides_no_reason(caplog: pytest.LogCaptureFixture) -
 async def test_marks_of_streamed_output_take_no_place_of_a_line() -> None:
     mark = runner_line(OutputMark("0" * 32, 1, 2, 0, (("o", 1),), 7).encode())
     assert await tail_of(PagedLogs([["a", mark, "b"]])) == "a\nb"
+
+
+async def test_of_a_job_that_runs_several_at_once_only_the_tasks_own_lines_are_read() -> None:
+    one, other = "1" * 32, "2" * 32
+    begins = [speaker_line(task, 1).rstrip() for task in (one, other)]
+    ends = runner_line(f"task {one}: died")
+    logs = PagedLogs(
+        [["nobody's", begins[0], "mine"], [begins[1], "other's", begins[0], "mine, too", ends, "nobody's"]]
+    )
+    tail = await LogTail(client=cast("Any", logs)).read("group", "stream", bytes.fromhex(one))
+    assert tail.splitlines() == ["mine", "mine, too", ends]

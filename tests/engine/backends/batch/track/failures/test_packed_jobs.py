@@ -38,6 +38,8 @@ class PackedJob:
     def __init__(self) -> None:
         self.told, self.clock, self.spawned = Recorder(), FakeClock(), list[asyncio.Task[None]]()
         self.again: list[int] = []
+        self.read_of: list[bytes | None] = []
+        """Whose lines of the log were asked for, where not all are the task's."""
         self.ledger = Ledger()
         self.tasks = [self.ledger.add_task(one) for one in works(len, [[]] * SIZE)]
         self.submission = Submission("f" * 32, "name", tuple(self.tasks), self.tasks[0].shape, pack=SIZE)
@@ -79,7 +81,8 @@ class PackedJob:
     async def without_later_job(self, tasks: Sequence[BatchTask]) -> list[BatchTask]:
         return list(tasks)
 
-    async def read(self, group: str, stream: str) -> str:
+    async def read(self, group: str, stream: str, task_id: bytes | None) -> str:
+        self.read_of.append(task_id)
         return ""
 
     def write_results(self, *entries: int) -> None:
@@ -247,3 +250,23 @@ async def test_a_task_whose_jobs_end_in_others_gets_one_of_its_own() -> None:
     job = PackedJob()
     job.tasks[3].spared = ENDS_BORNE
     assert job.packing.plan(job.tasks) == [(3, job.tasks[:3]), (1, job.tasks[3:])]
+
+
+@pytest.mark.parametrize(("written", "failed"), [([], [0, 1]), ([0], [1, 2]), ([1], [0, 2]), ([0, 2], [1, 3])])
+async def test_of_a_job_that_dies_with_two_at_once_the_first_two_without_a_result_fail(
+    written: list[int], failed: list[int]
+) -> None:
+    job = PackedJob()
+    job.submission.parallel = 2
+    job.write_results(*written)
+    await job.end()
+    left = [entry for entry in range(SIZE) if entry not in written and entry not in failed]
+    assert (job.failed, job.again) == (failed, left)
+    assert job.read_of == [job.tasks[entry].task_id for entry in failed]
+
+
+async def test_what_ran_at_once_with_a_lost_host_is_sent_again() -> None:
+    job = PackedJob()
+    job.submission.parallel = 2
+    await job.end(exit_code=None, status_reason=f"{HOST_LOST[0]} (instance i-1) terminated.")
+    assert (job.failed, job.again) == ([], [0, 1, 2, 3])
