@@ -49,9 +49,11 @@ def identity_lines(record: JobRecord, glyphs: Glyphs) -> list[Line]:
 
 
 def _pack(record: JobRecord) -> Iterable[Line]:
-    """Of a job that runs several tasks, one after the other: which of them it is."""
+    """Of a job that runs several tasks: which of them it is."""
     if record.pack_tasks > 1:
         place = f"{format.ordinal(record.pack_place)} of {format.count(record.pack_tasks)}"
+        if record.pack_parallel > 1:
+            place += f", {record.pack_parallel} at once"
         yield _fact("pack", place if record.index is None else f"{place} in child {record.index}")
 
 
@@ -66,10 +68,12 @@ def _attempt(record: JobRecord, glyphs: Glyphs) -> str:
 
 
 def _begun(record: JobRecord) -> int:
-    """Attempts that Batch's own description shows; 0: it shows none."""
+    """Attempts that Batch's own description shows, and the one under way if that isn't among them; 0: it shows none."""
     if record.described_at is None:
         return 0
-    return len(record.attempts) + (record.row.state in (JobState.STARTING, JobState.RUNNING))
+    is_under_way = record.row.state in (JobState.STARTING, JobState.RUNNING)
+    is_shown = any(each.stopped_at is None and each.exit_code is None for each in record.attempts[-1:])
+    return len(record.attempts) + (is_under_way and not is_shown)
 
 
 def _end(record: JobRecord, glyphs: Glyphs) -> Iterable[Line]:

@@ -70,8 +70,8 @@ def _effect(states: Counter[JobState], state: ConsoleState) -> str:
         f"the work of {at_work} under way is lost" if at_work else "",
         f"{rest} will never start" if rest else "",
         "its client sees it as failed" if at_work + rest == 1 else "clients see them as failed",
-        "tasks behind it in its job are sent again" if at_work == 1 and has_packs else "",
-        "tasks behind them in their jobs are sent again" if at_work > 1 and has_packs else "",
+        "tasks behind it in its job go on, or are sent again" if at_work == 1 and has_packs else "",
+        "tasks behind them in their jobs go on, or are sent again" if at_work > 1 and has_packs else "",
     )
     return "; ".join(filter(None, parts))
 

@@ -45,9 +45,18 @@ def test_an_attempt_that_nobody_knows_is_a_dash() -> None:
     assert identity(JobRecord(row(1)))["attempt"] == "– of –"
 
 
-def test_an_attempt_that_batch_describes_is_known() -> None:
-    record = JobRecord(row(1), attempts=(Attempt(exit_code=75),), attempts_allowed=3, described_at=1.0)
-    assert identity(record)["attempt"] == "2 of 3"
+@pytest.mark.parametrize(
+    ("attempts", "said"),
+    [
+        ((Attempt(exit_code=75),), "2 of 3"),
+        ((Attempt(started_at=1.0),), "1 of 3"),
+        ((Attempt(stopped_at=1.0), Attempt(started_at=2.0)), "2 of 3"),
+    ],
+    ids=["ended", "under way", "both"],
+)
+def test_an_attempt_that_batch_describes_is_known(attempts: tuple[Attempt, ...], said: str) -> None:
+    record = JobRecord(row(1), attempts=attempts, attempts_allowed=3, described_at=1.0)
+    assert identity(record)["attempt"] == said
 
 
 def test_what_was_tried_and_sent_again_is_counted() -> None:
@@ -71,10 +80,12 @@ def test_what_aws_says_of_a_task_that_went_well_warns_of_nothing(state: JobState
 
 
 @pytest.mark.parametrize(
-    ("index", "pack"), [(17, "3rd of 25 in child 17"), (None, "3rd of 25")], ids=["child of an array", "single job"]
+    ("index", "parallel", "pack"),
+    [(17, 1, "3rd of 25 in child 17"), (None, 1, "3rd of 25"), (17, 4, "3rd of 25, 4 at once in child 17")],
+    ids=["child of an array", "single job", "several at once"],
 )
-def test_a_task_of_a_pack_has_a_place_in_its_job(index: int | None, pack: str) -> None:
-    packed = JobRecord(row(1, JobState.RUNNING), index=index, pack_place=3, pack_tasks=25)
+def test_a_task_of_a_pack_has_a_place_in_its_job(index: int | None, parallel: int, pack: str) -> None:
+    packed = JobRecord(row(1, JobState.RUNNING), index=index, pack_place=3, pack_tasks=25, pack_parallel=parallel)
     assert identity(packed)["pack"] == pack
 
 

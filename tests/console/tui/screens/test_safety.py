@@ -111,8 +111,12 @@ def test_numbers_are_written_as_they_must_be_typed() -> None:
 @pytest.mark.parametrize(
     ("states", "effect", "calls"),
     [
-        ((JobState.RUNNING,), "tasks behind it in its job are sent again", "TerminateJob × 1 at most"),
-        ((JobState.RUNNING, JobState.RUNNING), "tasks behind them in their jobs are sent again", "TerminateJob × 2"),
+        ((JobState.RUNNING,), "tasks behind it in its job go on, or are sent again", "TerminateJob × 1 at most"),
+        (
+            (JobState.RUNNING, JobState.RUNNING),
+            "tasks behind them in their jobs go on, or are sent again",
+            "TerminateJob × 2",
+        ),
         ((JobState.PENDING, JobState.PENDING), "2 will never start", "PutObject (a mark in S3) × 2 at most"),
     ],
 )
