@@ -402,12 +402,17 @@ def main() -> int:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--slots", type=int, default=24, help="fewer make larger packs")
     parser.add_argument("--pack", default="off", help="off, auto, or a number")
+    parser.add_argument("--pack-parallel", type=int, default=1, help="tasks of a pack at once")
     parser.add_argument("--transport", default="ymq", choices=["ymq", "zmq"])
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="soak-"))
     print(f"seed {arguments.seed}, logs in {folder}", flush=True)
     with LocalCluster(state_dir=folder / "cluster", transport=arguments.transport) as cluster:
-        settings = {"max_concurrent_jobs": arguments.slots, "pack": arguments.pack}
+        settings = {
+            "max_concurrent_jobs": arguments.slots,
+            "pack": arguments.pack,
+            "pack_parallel": arguments.pack_parallel,
+        }
         soak = Soak(cluster, folder, arguments.seed, settings)
         try:
             soak.run(arguments.minutes * 60)
