@@ -20,7 +20,7 @@ from engine.tasks.task_record import TaskRecord
 from engine.worker import AWSBatchWorker, SchedulerChannel
 from tests.support.schedules.story import run_story
 
-MINUTES_IN_CI = 2.0
+MINUTES_IN_CI = 1.5
 FIRST_IN_CI = 10_000
 PACKED = (95, 307, 100405, 400058)
 EARLY = (34, 175, 100507, 3000920, 30, 397, 744, 20062, 5002598, 5007555, 5012900, 7012040, 20012402)

@@ -19,7 +19,7 @@ from tests.support.cluster.running_engine import (
     running_engine,
 )
 
-TASKS: Final = 60
+TASKS: Final = 36
 KILLER: Final = 17
 CLIENT: Final = """
 def square(number, folder):

@@ -114,12 +114,15 @@ print(json.dumps([out.getvalue(), err.getvalue()]))
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("cluster", "pack"), [("zmq", "off"), ("ymq", 2)], indirect=["cluster"])
+@pytest.mark.parametrize(
+    ("cluster", "pack", "parallel"), [("zmq", "off", 1), ("ymq", 2, 1), ("ymq", 2, 2)], indirect=["cluster"]
+)
 def test_lines_of_tasks_that_run_on_come_while_they_do_and_once(
-    cluster: LocalCluster, log: Path, tmp_path: Path, pack: str | int
+    cluster: LocalCluster, log: Path, tmp_path: Path, pack: str | int, parallel: int
 ) -> None:
     """What a task waits for is written once its client has seen what it printed."""
-    with running_engine(cluster, log, worker_manager_id=f"wm-live-{pack}", pack=pack):
+    name = f"wm-live-{pack}-{parallel}"
+    with running_engine(cluster, log, worker_manager_id=name, pack=pack, pack_parallel=parallel):
         out, err = json.loads(run_client(cluster, LIVE_CLIENT, str(tmp_path)))
     said = ("begins \u00fc\n\n", "calls\n", "first\n", "second\n", "ends")
     counts = {f"task {number} {what}": 0 for number in range(2) for what in said}
