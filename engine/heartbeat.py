@@ -51,6 +51,11 @@ class HeartbeatManager:
         return self._echoed > 0
 
     @property
+    def owed_s(self) -> float:
+        """For how long the oldest heartbeat without an echo has been waiting for it; 0.0: there is none."""
+        return self._clock() - self._sent_at[0] if self._sent_at else 0.0
+
+    @property
     def sent(self) -> int:
         """Number of heartbeats sent."""
         return self._sent

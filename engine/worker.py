@@ -16,7 +16,7 @@ from engine.asked_capabilities import AskedCapabilities, MonitorStream, monitor_
 from engine.assignments import Assignments
 from engine.config.settings import MOST_AHEAD, ManagerConfig
 from engine.errors import ClusterShutdown, SchedulerLost
-from engine.heartbeat import HeartbeatManager
+from engine.heartbeat import SILENCE_S, HeartbeatManager
 from engine.link_health import LinkHealth
 from engine.messages import (
     CancelAnswer,
@@ -38,6 +38,8 @@ from engine.tasks.task_manager import AWSHPCTaskManager
 logger = logging.getLogger(__name__)
 
 WORKER_RECONNECT_S: Final = 1.0
+BEHIND_S: Final = 5.0
+"""A heartbeat without an echo for so long stands behind others at the scheduler, if something comes from it."""
 MARKER_ANSWER_S: Final = 5.0
 """A new connection whose marker is not answered within this is given up for another."""
 FAREWELL_TIMEOUT_S: Final = 5.0
@@ -147,9 +149,10 @@ class AWSBatchWorker:
         return self._connection is None or not self._connection.assignments.has_room
 
     @property
-    def last_contact(self) -> float:
-        """When something came from the scheduler last, in seconds of the monotonic clock."""
-        return self._last_contact
+    def is_scheduler_behind(self) -> bool:
+        """The scheduler hands out tasks, and has not come to our heartbeats."""
+        owed_s = 0.0 if self._connection is None else self._connection.heartbeat.owed_s
+        return owed_s >= BEHIND_S and time.monotonic() - self._last_contact < SILENCE_S
 
     async def run(self) -> None:
         """Serve one connection after the other.

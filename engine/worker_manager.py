@@ -44,7 +44,10 @@ START_END_S: Final = 15.0
 DRAIN_TOLD_S: Final = 5.0
 """Between two lines about how far a drain is."""
 BUSY_SILENCE_S: Final = 60.0
-"""The same of the manager link while tasks come over the worker link: Scaler itself gives a manager up after this."""
+"""For so long the manager link may be silent while the scheduler is behind, as the worker link tells.
+
+Scaler itself gives a manager up after this.
+"""
 IDLE_HEARTBEAT_S: Final = 0.5
 """Each heartbeat brings the scheduler's wish: without a worker yet, this is what a first task waits for."""
 
@@ -335,13 +338,9 @@ class AWSHPCWorkerManager:
             interval = self.config.heartbeat_interval_seconds
             await asyncio.sleep(interval if self._worker_run else min(interval, IDLE_HEARTBEAT_S))
             silence = time.monotonic() - max(opened, self._last_contact)
-            if silence > max(BUSY_SILENCE_S if self._hears_tasks else SILENCE_S, 3 * interval):
+            is_behind = self._worker is not None and self._worker.is_scheduler_behind
+            if silence > max(BUSY_SILENCE_S if is_behind else SILENCE_S, 3 * interval):
                 raise LinkDown(f"no echo from the scheduler for {silence:.0f} s")
-
-    @property
-    def _hears_tasks(self) -> bool:
-        """The scheduler is there, as the worker link tells, and busy."""
-        return self._worker is not None and time.monotonic() - self._worker.last_contact < SILENCE_S
 
     async def _receive(self, channel: ManagerChannel) -> None:
         while True:

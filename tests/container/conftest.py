@@ -42,3 +42,11 @@ def client(s3: S3StandIn, tmp_path: Path) -> Callable[[str], None]:
 def jobs() -> Iterator[ForkedJobs]:
     with ForkedJobs() as forked:
         yield forked
+
+
+@pytest.fixture(params=[False, True], ids=["own process", "template"])
+def template_or_none(jobs: ForkedJobs, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Each test with tasks that load their function, and with tasks that are forked from where it is loaded."""
+    jobs.has_template = request.param
+    yield
+    jobs.has_template = False

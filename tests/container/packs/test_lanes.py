@@ -2,40 +2,26 @@
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
 from container.batch_job_protocol import mark_key, result_key
-from container.batch_job_results import ResultMeta, ResultStatus, decode_result
+from container.batch_job_results import ResultStatus
 from engine.model import LogEvent
 from engine.telemetry.server.logs.speakers import Speakers
 from tests.support.cases import first_now
 from tests.support.runner.client import STORE
 from tests.support.runner.forked_jobs import KILLED, ForkedJobs
-from tests.support.runner.packs import PACK, SECRET, SQUARE, SUBMISSION, frame_of, job, task_id
+from tests.support.runner.packs import PACK, SQUARE, SUBMISSION, frame_of, job, result_of, task_id
 from tests.support.runner.s3_stand_in import Refusal, S3StandIn
 
 TWO: Final = f"{PACK};parallel=2"
 SOON: Final = "import batch_job_pack.lanes; batch_job_pack.lanes.LOOK_S = 0.05\n"
 """Marks of what runs are looked for often."""
 
-
-@pytest.fixture(params=[False, True], ids=["own process", "template"])
-def jobs(jobs: ForkedJobs, request: pytest.FixtureRequest) -> Iterator[ForkedJobs]:
-    """Each with tasks that load their function, and with tasks that are forked from where it is loaded."""
-    jobs.has_template = request.param
-    yield jobs
-    jobs.has_template = False
-
-
-def result_of(s3: S3StandIn, number: int) -> tuple[ResultMeta, Any]:
-    frame = s3.objects[f"/{STORE}/{result_key(SUBMISSION, task_id(number))}"]
-    meta, body = decode_result(frame, task_id(number), SECRET)
-    return meta, pickle.loads(body) if body else None
+pytestmark = pytest.mark.usefixtures("template_or_none")
 
 
 def results(s3: S3StandIn, count: int) -> list[int]:

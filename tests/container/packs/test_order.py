@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +9,7 @@ import pytest
 
 from container.batch_job_frames import Blob, encode_payload, task_ids
 from container.batch_job_protocol import RunnerExit, mark_key, result_key, to_bundle
-from container.batch_job_results import ResultMeta, ResultStatus, decode_result
+from container.batch_job_results import ResultStatus
 from tests.support.cases import first_now
 from tests.support.runner.client import STORE, dumps, payload
 from tests.support.runner.forked_jobs import KILLED, ForkedJobs
@@ -25,6 +23,7 @@ from tests.support.runner.packs import (
     by_value,
     frame_of,
     job,
+    result_of,
     task_id,
 )
 from tests.support.runner.s3_stand_in import Refusal, S3StandIn
@@ -32,19 +31,7 @@ from tests.support.runner.s3_stand_in import Refusal, S3StandIn
 TOKEN: Final = bytes(range(16))
 BUNDLE: Final = f"/{STORE}/payloads/{SUBMISSION}-{TOKEN.hex()}"
 
-
-@pytest.fixture(params=[False, True], ids=["own process", "template"])
-def jobs(jobs: ForkedJobs, request: pytest.FixtureRequest) -> Iterator[ForkedJobs]:
-    """Each with tasks that load their function, and with tasks that are forked from where it is loaded."""
-    jobs.has_template = request.param
-    yield jobs
-    jobs.has_template = False
-
-
-def result_of(s3: S3StandIn, number: int) -> tuple[ResultMeta, Any]:
-    frame = s3.objects[f"/{STORE}/{result_key(SUBMISSION, task_id(number))}"]
-    meta, body = decode_result(frame, task_id(number), SECRET)
-    return meta, pickle.loads(body) if body else None
+pytestmark = pytest.mark.usefixtures("template_or_none")
 
 
 def written(s3: S3StandIn) -> list[int]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Sequence
 from typing import Any, Final
 
 from container.batch_job_frames import encode_payload
-from container.batch_job_protocol import to_inline
-from tests.support.runner.client import payload
+from container.batch_job_protocol import result_key, to_inline
+from container.batch_job_results import ResultMeta, decode_result
+from tests.support.runner.client import STORE, payload
 from tests.support.runner.forked_jobs import Job
+from tests.support.runner.s3_stand_in import S3StandIn
 
 SUBMISSION: Final = "5" * 32
 SECRET: Final = bytes(range(32))
@@ -53,6 +56,13 @@ def by_value(source: str) -> Any:
     namespace: dict[str, Any] = {"__name__": "__main__"}
     exec(source, namespace)
     return namespace["f"]
+
+
+def result_of(s3: S3StandIn, number: int) -> tuple[ResultMeta, Any]:
+    """What the entry's own object says, and its value or exception."""
+    frame = s3.objects[f"/{STORE}/{result_key(SUBMISSION, task_id(number))}"]
+    meta, body = decode_result(frame, task_id(number), SECRET)
+    return meta, pickle.loads(body) if body else None
 
 
 def frame_of(source: str, arguments: Sequence[object], *, is_packed: bool = True) -> bytes:
