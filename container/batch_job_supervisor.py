@@ -31,7 +31,7 @@ from batch_job_control import (
     send,
 )
 from batch_job_memory import FileBytes, memory_limit, oom_kills, was_out_of_memory
-from batch_job_protocol import MORE_MEMORY
+from batch_job_protocol import MORE_MEMORY, RunnerExit
 from batch_job_quoting import log
 from batch_job_results import PYTHON_VERSION
 from batch_job_template.forking import ProcessEnd
@@ -53,6 +53,12 @@ _CRASHES: Final = (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGABRT,
 
 class Terminated(BaseException):
     """SIGTERM came before the task's process existed."""
+
+
+def note_terminated() -> RunnerExit:
+    """Say so in the job's log; the exit code that asks for another attempt."""
+    log(f"ended by SIGTERM, the function was not called: exit {RunnerExit.TRY_AGAIN:d}")
+    return RunnerExit.TRY_AGAIN
 
 
 class SigtermGuard:

@@ -3,7 +3,7 @@
 A job that dies was at the lowest entry without a result: that one may have been called, all later ones were not. So
 each result is written before the next entry starts, and another attempt starts at the first hole. Where results come
 faster than one a second they may be written together (`segments`); where a job has several vCPUs it may have several
-lanes (`lanes`), each of which keeps this order with the entries that it takes. `batch_job_runner` runs one entry.
+lanes (`lanes`), each of which keeps this order with the entries that it takes. `tasks` runs one entry.
 """
 
 from __future__ import annotations

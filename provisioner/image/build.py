@@ -33,7 +33,9 @@ QUIET: Final = {"BUILDKIT_PROGRESS": "plain", "BUILDX_NO_DEFAULT_ATTESTATIONS": 
 BUILDKIT: Final = {"DOCKER_BUILDKIT": "1"}
 """Where it isn't docker's default; without it docker knows no secrets."""
 
-CHECK: Final = "import boto3, cloudpickle, batch_job_runner, sys; print('%d.%d' % sys.version_info[:2])"
+CHECK: Final = (
+    "import boto3, cloudpickle, batch_job_runner, batch_job_attempt, sys; print('%d.%d' % sys.version_info[:2])"
+)
 
 
 @dataclass(frozen=True, slots=True)

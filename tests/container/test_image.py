@@ -53,4 +53,4 @@ def test_the_images_dependencies_are_pinned() -> None:
 
 def test_the_runner_is_of_the_projects_release() -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    assert f'RUNNER_VERSION: Final = "{version}"' in (CONTAINER / "batch_job_runner.py").read_text()
+    assert f'RUNNER_VERSION: Final = "{version}"' in (CONTAINER / "batch_job_pack" / "tasks.py").read_text()

@@ -81,7 +81,8 @@ def main() -> None:
     process_tree.adopt_orphans()
     sys.path.insert(0, str(CONTAINER))
     runner = importlib.import_module("batch_job_runner")
-    importlib.import_module("boto3")
+    for name in ("batch_job_attempt", "boto3"):
+        importlib.import_module(name)
     for line in sys.stdin:
         told = json.loads(line)
         os.environ["AWS_ENDPOINT_URL"] = told["endpoint"]

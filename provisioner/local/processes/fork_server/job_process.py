@@ -81,7 +81,9 @@ def load(settings: ProgramSettings) -> JobProgram:
     for name in PRELOADED:
         importlib.import_module(name)
     file, _, function = settings.program.rpartition(":")
-    return JobProgram(getattr(import_file(file), function), settings)
+    program = getattr(import_file(file), function)
+    importlib.import_module("batch_job_attempt")  # the runner imports it in each job, once it has forked
+    return JobProgram(program, settings)
 
 
 def import_file(file: str) -> ModuleType:
