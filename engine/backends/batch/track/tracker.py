@@ -35,6 +35,8 @@ LIST_GROWTH: Final = 1.25
 LIST_PER_TASK_S: Final = 0.002
 LIST_CROWDED_S: Final = 1.0
 """With hundreds in flight a listing costs more and each result matters less: from 500 tasks on, one a second."""
+LIST_PACKED_S: Final = 0.3
+"""The same with packed jobs: theirs are few objects, and the slot of one stays empty until its last one is seen."""
 LIST_PER_KEY_S: Final = 0.0005
 """What a key in the last listing costs, whose reading is more work than the call: up to `LIST_CROWDED_S` in all."""
 LIST_SHARE: Final = 4
@@ -190,7 +192,8 @@ class Tracker:
         now = self._clock()
         if found:
             self._listing.hurry(now)
-        crowded = min(LIST_PER_TASK_S * len(self._ledger.tasks), LIST_CROWDED_S)
+        is_packed = any(one.is_packed for one in self._ledger.submissions.values())
+        crowded = min(LIST_PER_TASK_S * len(self._ledger.tasks), LIST_PACKED_S if is_packed else LIST_CROWDED_S)
         slow = min(LIST_SHARE * (now - started), LIST_LATE_S)
         self._listing.polled(now, crowded, rest_s=max(min(LIST_PER_KEY_S * keys, LIST_CROWDED_S), slow))
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -114,12 +116,12 @@ class FloodedBucket(Surroundings):
         self.requested += [one.key for one in requests]
 
 
-def submission_of(ledger: Ledger, digit: str, tasks: int) -> Submission:
+def submission_of(ledger: Ledger, digit: str, tasks: int, pack: int = 1) -> Submission:
     """One in Batch, with the results of all of its tasks to be found."""
     ids = [int(digit, 16).to_bytes(1) + number.to_bytes(15) for number in range(tasks)]
     own = tuple(BatchTask(one, ResourceShape(), None) for one in ids)
     ledger.tasks |= {task.task_id: task for task in own}
-    submission = Submission(digit * 32, "job", own, ResourceShape())
+    submission = Submission(digit * 32, "job", own, ResourceShape(), pack=pack)
     ledger.add_submission(submission)
     for task in own:
         task.move(BatchStage.IN_BATCH)
@@ -137,6 +139,44 @@ async def test_objects_that_any_job_may_write_below_other_names_cost_a_page_at_m
     assert bucket.pages == 1 + 3
 
 
+class TricklingBucket(FloodedBucket):
+    """Each listing shows one more of `coming`."""
+
+    def __init__(self, coming: list[str]) -> None:
+        super().__init__([])
+        self._coming = iter(coming)
+
+    def list_page(self, prefix: str, start_after: str, token: str | None) -> ListPage:
+        self.keys.append(next(self._coming))
+        return super().list_page(prefix, start_after, token)
+
+
+def run_for(seconds: float, tracker_by: Callable[[Clock], Tracker], every_10_ms: Callable[[], None]) -> None:
+    """Run a tracker on a virtual loop."""
+
+    async def run(loop: VirtualLoop) -> None:
+        tracking = asyncio.create_task(tracker_by(loop.time).run())
+        while loop.time() < seconds:
+            await asyncio.sleep(0.01)
+            every_10_ms()
+        await cancel_and_wait([tracking])
+
+    loop = VirtualLoop(latency=lambda: 0.0)
+    try:
+        loop.run_until_complete(run(loop))
+    finally:
+        loop.close()
+
+
+@pytest.mark.parametrize(("pack", "listings"), [(1, 10), (500, 33)])
+def test_the_end_of_a_packed_job_is_seen_soon_as_its_slot_is_empty_until_then(pack: int, listings: int) -> None:
+    ledger, layout = Ledger(), StoreLayout("bucket", "prefix", "wm")
+    one = submission_of(ledger, "2", 2_000, pack)
+    bucket = TricklingBucket([layout.result(one.submission_id, task.task_id) for task in one.tasks])
+    run_for(10.0, partial(tracker_of, bucket, ledger), lambda: None)
+    assert bucket.pages == pytest.approx(listings, abs=3)
+
+
 @pytest.mark.parametrize(("keys", "listings"), [(10, 100), (1_000, 20), (5_000, 10)])
 def test_the_more_keys_a_listing_shows_the_less_often_a_wake_brings_the_next(keys: int, listings: int) -> None:
     """Reading the keys costs more than the call, and each delivery that is confirmed wakes the tracker."""
@@ -145,17 +185,6 @@ def test_the_more_keys_a_listing_shows_the_less_often_a_wake_brings_the_next(key
     bucket = FloodedBucket([layout.result(one.submission_id, task.task_id) for task in one.tasks])
     ledger.tasks.clear()  # of few tasks in flight, whose number bounds how often it is listed without a wake
 
-    async def wake_often(loop: VirtualLoop) -> None:
-        tracking = asyncio.create_task(tracker_of(bucket, ledger, loop.time).run())
-        while loop.time() < 10.0:
-            await asyncio.sleep(0.01)
-            ledger.wake()
-        await cancel_and_wait([tracking])
-
-    loop = VirtualLoop(latency=lambda: 0.0)
-    try:
-        loop.run_until_complete(wake_often(loop))
-    finally:
-        loop.close()
+    run_for(10.0, partial(tracker_of, bucket, ledger), ledger.wake)
     pages = -(-keys // 1_000)
     assert bucket.pages / pages == pytest.approx(listings, rel=0.2)
