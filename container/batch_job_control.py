@@ -182,11 +182,16 @@ class TaskChannel:
     def __init__(self, control: socket.socket, door: str = "") -> None:
         self._line = Line(control, door)
         self._owner = os.getpid()
+        self._posted: list[tuple[MessageKind, bytes]] = []
 
     @property
     def is_ours(self) -> bool:
         """False in a process that came out of a fork inside the task."""
         return os.getpid() == self._owner
+
+    def post(self, kind: MessageKind, data: bytes) -> None:
+        """Send one message together with the next that is sent."""
+        self._posted.append((kind, data))
 
     def send(self, kind: MessageKind, data: bytes) -> None:
         """Send one message. Raises `PermissionError` in any other process than the owner."""
@@ -196,7 +201,8 @@ class TaskChannel:
         """Send messages one after the other. Raises as `send`."""
         if not self.is_ours:
             raise PermissionError("only the process that the runner started may answer for the task")
-        send_all(self._line.get(), messages)
+        posted, self._posted = self._posted, []
+        send_all(self._line.get(), [*posted, *messages])
 
     def send_file(self, file: FileBytes) -> None:
         """Send the body as a file, which is closed here. Raises as `send`."""

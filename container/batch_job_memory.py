@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, Final
 
-CGROUP: Final = Path("/sys/fs/cgroup")
+CGROUP: Final = "/sys/fs/cgroup"
 CGROUP_VARIABLE: Final = "SCALER_BATCH_CGROUP"
 """Names another folder of the same form: the local AWS limits the memory of processes without a container."""
 NEAR_LIMIT: Final = 0.95
@@ -24,6 +24,7 @@ NEAR_LIMIT: Final = 0.95
 LARGE_BYTES: Final = 16 * 2**20
 """From here on it pays to read bytes through `LargeBytes`, and to write them to a `Spool`."""
 _CHUNK: Final = 4 * 2**20
+_SMALL: Final = 64 * 1024
 _UNLIMITED: Final = 1 << 60
 """Version 1 tells "no limit" as a huge number."""
 
@@ -31,7 +32,7 @@ _UNLIMITED: Final = 1 << 60
 def oom_kills(cgroup: Path | None = None) -> int | None:
     """How many processes of this container the kernel has killed for memory; None where that isn't told."""
     for name in ("memory.events", "memory/memory.oom_control"):
-        for line in _text(_folder(cgroup) / name).splitlines():
+        for line in file_text(f"{_folder(cgroup)}/{name}").splitlines():
             word, _, number = line.partition(" ")
             if word == "oom_kill" and number.isdecimal():
                 return int(number)
@@ -51,21 +52,28 @@ def was_out_of_memory(before: int | None, after: int | None, peak_bytes: int, li
 def memory_limit(cgroup: Path | None = None) -> int:
     """Bytes that the container may use; 0 where that isn't told or not limited."""
     for name in ("memory.max", "memory/memory.limit_in_bytes"):
-        number = _text(_folder(cgroup) / name).strip()
+        number = file_text(f"{_folder(cgroup)}/{name}").strip()
         if number.isdecimal():
             return int(number) if int(number) < _UNLIMITED else 0
     return 0
 
 
-def _folder(cgroup: Path | None) -> Path:
-    return cgroup or Path(os.environ.get(CGROUP_VARIABLE, CGROUP))
+def _folder(cgroup: Path | None) -> str:
+    return os.environ.get(CGROUP_VARIABLE, CGROUP) if cgroup is None else str(cgroup)
 
 
-def _text(file: Path) -> str:
+def file_text(file: str) -> str:
+    """What a small file of the system says; empty where it can't be read. For each task: a `Path` costs more."""
     try:
-        return file.read_text()
+        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
     except (OSError, ValueError):
         return ""
+    try:
+        return b"".join(iter(lambda: os.read(descriptor, _SMALL), b"")).decode(errors="replace")
+    except OSError:
+        return ""
+    finally:
+        os.close(descriptor)
 
 
 class LargeBytes:

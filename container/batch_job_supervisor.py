@@ -13,7 +13,6 @@ import socket
 import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from types import FrameType
 from typing import Final
 
@@ -30,7 +29,7 @@ from batch_job_control import (
     TaskOutput,
     send,
 )
-from batch_job_memory import FileBytes, memory_limit, oom_kills, was_out_of_memory
+from batch_job_memory import FileBytes, file_text, memory_limit, oom_kills, was_out_of_memory
 from batch_job_protocol import MORE_MEMORY, RunnerExit
 from batch_job_quoting import log
 from batch_job_results import PYTHON_VERSION
@@ -485,7 +484,7 @@ class Supervisor:
         try:
             pid, status, usage = os.wait4(self._guard.task, os.WNOHANG)
         except ChildProcessError:
-            if not Path(f"/proc/{self._guard.task}").exists():
+            if not os.path.exists(f"/proc/{self._guard.task}"):
                 self._note_exit(ProcessEnd(signal.SIGKILL, 0.0, 0))
             return
         if pid:
@@ -509,7 +508,7 @@ def _end_leftovers(leader: int | None, kept: Collection[int]) -> None:
     """End what a packed task left behind: its group, and what is ours as a container's first process adopts orphans."""
     _kill_group(leader)
     with contextlib.suppress(OSError, ValueError):
-        for pid in map(int, Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()):
+        for pid in map(int, file_text(f"/proc/self/task/{os.getpid()}/children").split()):
             if pid not in kept:
                 os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, os.WNOHANG)

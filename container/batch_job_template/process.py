@@ -11,6 +11,7 @@ import os
 import socket
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from struct import Struct
 from typing import Any, Final, NoReturn
 
 from batch_job_child import (
@@ -35,6 +36,10 @@ from batch_job_template.inspection import Inspection, LoadRefusal
 
 SECOND_TO_GO: Final = 999
 """The `oom_score_adj` of the template: the task's process goes before it, the runner after it."""
+_TASK, _TEMPLATE = b"task", b"template"
+"""What a process of the bare one is to become: the first that it is told."""
+_TERMS: Final = Struct("<I?")
+"""How many arguments a task has, and whether others may have its function."""
 
 
 @dataclass(frozen=True)
@@ -65,22 +70,20 @@ def send_order(control: socket.socket, payload: Payload, generators: Collection[
     """
     order = {"code": payload.code, "folder": payload.folder, "scheduler": vars(payload.scheduler)}
     order["generators"] = [*generators]
-    _give(control, json.dumps(order).encode(), payload.serializer, payload.function)
+    _give(control, _TEMPLATE, json.dumps(order).encode(), payload.serializer, payload.function)
 
 
 def send_task(control: socket.socket, payload: Payload, door: str, *, is_loaded: bool) -> None:
     """Tell a process that was forked for this task what it is; where its function is loaded, not that again.
 
-    Raises `OSError`.
+    Not as JSON: what reads that would be a twentieth of a small task's cost. Raises `OSError`.
     """
     arguments = [bytes(one) for one in payload.arguments if isinstance(one, bytes)]
-    head: dict[str, object] = {"task": payload.task_id.hex(), "door": door, "arguments": len(arguments)}
-    parts = arguments
+    parts = [payload.task_id, door.encode(), _TERMS.pack(len(arguments), payload.may_have_followers)]
     if not is_loaded:
-        head |= {"code": payload.code, "folder": payload.folder, "scheduler": vars(payload.scheduler)}
-        head["followers"] = payload.may_have_followers
-        parts = [payload.serializer, payload.function, *arguments]
-    _give(control, json.dumps(head).encode(), *parts)
+        words = payload.folder, payload.scheduler.address, payload.scheduler.transport, *payload.code
+        parts = [_TASK, *parts, os.fsencode("\0".join(words)), payload.serializer, payload.function]
+    _give(control, *parts, *arguments)
 
 
 def _give(control: socket.socket, *parts: bytes) -> None:
@@ -96,34 +99,35 @@ def prepare_bare() -> Become:
 def _run_told(descriptors: Sequence[int]) -> NoReturn:
     try:
         control = socket.socket(fileno=descriptors[0])
-        head = json.loads(receive(control))
-        serializer, function = receive(control), receive(control)
-        if "task" in head:
-            _run_task(head, (serializer, function), control, descriptors)
-        _run_template(head, (serializer, function), control)
+        if receive(control) == _TASK:
+            _run_task(control, descriptors)
+        _run_template(json.loads(receive(control)), (receive(control), receive(control)), control)
     finally:
         os._exit(1)
 
 
-def _run_task(
-    head: Mapping[str, Any],
-    blobs: tuple[bytes, bytes],
-    control: socket.socket,
-    descriptors: Sequence[int],
-) -> NoReturn:
+def _run_task(control: socket.socket, descriptors: Sequence[int]) -> NoReturn:
     _, stdout, stderr = descriptors
+    task_id, door, (arguments, may_have_followers) = _receive_task(control)
+    folder, address, transport, *code = os.fsdecode(receive(control)).split("\0")
     payload = Payload(
-        *blobs,
-        tuple(receive(control) for _ in range(head["arguments"])),
-        bytes.fromhex(head["task"]),
-        SchedulerAddress(**head["scheduler"]),
-        code=tuple(head["code"]),
+        receive(control),
+        receive(control),
+        tuple(receive(control) for _ in range(arguments)),
+        task_id,
+        SchedulerAddress(address, transport),
+        code=tuple(code),
         is_packed=True,
-        folder=head["folder"],
-        may_have_followers=head["followers"],
+        folder=folder,
+        may_have_followers=may_have_followers,
     )
     redirect(stdout, stderr)
-    run_payload(payload, TaskChannel(control, head["door"]))
+    run_payload(payload, TaskChannel(control, door))
+
+
+def _receive_task(control: socket.socket) -> tuple[bytes, str, tuple[int, bool]]:
+    """The task's id, the runner's door, and of `_TERMS` what is said of it."""
+    return receive(control), receive(control).decode(), _TERMS.unpack(receive(control))
 
 
 def _run_template(order: Mapping[str, Any], blobs: tuple[bytes, bytes], control: socket.socket) -> NoReturn:
@@ -163,10 +167,9 @@ def _run_loaded(
     try:
         number, stdout, stderr = descriptors
         control = socket.socket(fileno=number)
-        head = json.loads(receive(control))
-        arguments = [receive(control) for _ in range(head["arguments"])]
+        task_id, door, (count, _) = _receive_task(control)
+        arguments = [receive(control) for _ in range(count)]
         renew()
-        task = bytes.fromhex(head["task"]), scheduler
-        run_loaded(loaded, arguments, task, TaskChannel(control, head["door"]), (stdout, stderr))
+        run_loaded(loaded, arguments, (task_id, scheduler), TaskChannel(control, door), (stdout, stderr))
     finally:
         os._exit(1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import itertools
+import socket
 import struct
 import tracemalloc
 from types import ModuleType
@@ -43,6 +44,19 @@ def test_messages_come_out_as_they_were_sent(
     for start, end in itertools.pairwise(places):
         found += [(kind.value, bytes(data)) for kind, data in buffer.feed(stream[start:end])]
     assert found == messages
+
+
+def test_what_is_posted_is_sent_before_the_next_message_and_with_it(control: ModuleType) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        channel = control.TaskChannel(theirs)
+        channel.post(control.MessageKind.PHASE, b"returning")
+        ours.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            ours.recv(1)
+        channel.send(control.MessageKind.OUTCOME, b"{}")
+        channel.send(control.MessageKind.BODY, b"N.")
+        assert ours.recv(100) == message(b"p", b"returning") + message(b"o", b"{}") + message(b"b", b"N.")
 
 
 def test_a_large_result_is_in_the_runner_once(control: ModuleType) -> None:

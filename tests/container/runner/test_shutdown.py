@@ -47,6 +47,26 @@ def test_a_task_ends_as_a_program_does_with_threads_atexit_functions_and_open_fi
         """)
 
 
+@pytest.mark.parametrize("collected", [0, 1], ids=["never collected", "collected once"])
+def test_what_only_a_collection_finds_is_ended_however_long_it_lives(client: Client, collected: int) -> None:
+    client(f"""
+        import os, tempfile
+        folder = tempfile.mkdtemp()
+
+        def leave(folder):
+            import gc
+            class Last:
+                def __del__(self):
+                    open(folder + "/ended", "w").close()
+            one = Last()
+            one.itself = one
+            [gc.collect() for _ in range({collected})]
+
+        assert round_trip(leave, folder).exit_code == 0
+        assert os.listdir(folder) == ["ended"]
+        """)
+
+
 @pytest.mark.long
 def test_a_task_that_raised_ends_as_a_program_does(client: Client) -> None:
     client("""
