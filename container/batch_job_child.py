@@ -210,8 +210,10 @@ def stand_apart(folder: str, oom_score_adj: int) -> None:
     # https://man7.org/linux/man-pages/man5/proc_pid_oom_score_adj.5.html
     with contextlib.suppress(OSError):
         file = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
-        os.write(file, b"%d" % oom_score_adj)
-        os.close(file)
+        try:
+            os.write(file, b"%d" % oom_score_adj)
+        finally:
+            os.close(file)
     if folder:
         os.environ["TMPDIR"] = folder
         tempfile.tempdir = None  # asked for anew
@@ -269,7 +271,7 @@ def _end_objects() -> None:
     """End what the task left in its globals, then write out open files: a collection may end a file below another."""
     _clear_globals()
     _flush_files()
-    # A full collection also gives up memory that is kept for reuse, which copies its pages: where it may find more.
+    # A full one also gives up memory that is kept for reuse, which copies its pages: so only where it may find more.
     if gc.collect(2 if gc.get_objects(generation=2) else 1):
         _flush_files()
 

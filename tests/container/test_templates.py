@@ -11,12 +11,12 @@ from typing import Any, Final
 import pytest
 
 from container.batch_job_frames import encode_payload
-from container.batch_job_protocol import result_key, to_bundle
+from container.batch_job_protocol import result_key, to_bundle, to_inline
 from container.batch_job_results import ResultMeta, ResultStatus, decode_result
 from tests.support.cases import these_now
-from tests.support.runner.client import STORE, payload
+from tests.support.runner.client import STORE, payload, start_runner
 from tests.support.runner.forked_jobs import KILLED, ForkedJobs
-from tests.support.runner.packs import SECRET, SUBMISSION, by_value, frame_of, job, task_id
+from tests.support.runner.packs import PACK, SECRET, SUBMISSION, by_value, frame_of, job, result_of, task_id
 from tests.support.runner.s3_stand_in import S3StandIn
 
 LOADED_ONCE: Final = "the function is loaded once for the tasks that follow"
@@ -267,6 +267,13 @@ def test_the_secret_that_signs_results_is_in_no_process_of_a_task(
     bodies = [s3.objects[f"/{STORE}/{result_key(SUBMISSION, task_id(n))}"] for n in range(4)]
     found = [pickle.loads(decode_result(data, task_id(n), secret)[1])[0] for n, data in enumerate(bodies)]
     assert found == [False] * 4
+
+
+def test_a_task_has_nothing_in_its_process_of_how_the_runner_speaks_to_s3(s3: S3StandIn) -> None:
+    source = "def f(x):\n import sys\n return sorted({'batch_job_s3', 'botocore', 'http.client'} & {*sys.modules})"
+    process = start_runner(s3.endpoint, SUBMISSION, to_inline(frame_of(source, range(2))), options=PACK)
+    _, log = process.communicate(timeout=60)
+    assert [result_of(s3, n)[1] for n in range(2)] == [[], []], log
 
 
 DEADLY: Final = """

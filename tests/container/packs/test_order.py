@@ -8,10 +8,10 @@ from typing import Any, Final
 import pytest
 
 from container.batch_job_frames import Blob, encode_payload, task_ids
-from container.batch_job_protocol import RunnerExit, mark_key, result_key, to_bundle, to_inline
+from container.batch_job_protocol import RunnerExit, mark_key, result_key, to_bundle
 from container.batch_job_results import ResultStatus
 from tests.support.cases import first_now
-from tests.support.runner.client import STORE, dumps, payload, start_runner
+from tests.support.runner.client import STORE, dumps, payload
 from tests.support.runner.forked_jobs import KILLED, ForkedJobs
 from tests.support.runner.packs import (
     DEADLY,
@@ -51,13 +51,6 @@ def test_a_child_runs_its_entries_in_order_and_each_has_its_result(
     [(code, log)] = jobs.run(s3.endpoint, [job(frame_of(SQUARE, range(6)), index=index, options=options)])
     assert (code, written(s3)) == (0, expected), log
     assert [result_of(s3, n)[1] for n in expected] == [n * n for n in expected]
-
-
-def test_a_task_has_nothing_in_its_process_of_how_the_runner_speaks_to_s3(s3: S3StandIn) -> None:
-    source = "def f(x):\n import sys\n return sorted({'batch_job_s3', 'botocore', 'http.client'} & {*sys.modules})"
-    process = start_runner(s3.endpoint, SUBMISSION, to_inline(frame_of(source, range(2))), options=PACK)
-    _, log = process.communicate(timeout=60)
-    assert [result_of(s3, n)[1] for n in range(2)] == [[], []], log
 
 
 def test_a_pack_reads_bundle_fence_and_shared_objects_once(s3: S3StandIn, jobs: ForkedJobs) -> None:
