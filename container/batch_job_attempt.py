@@ -86,7 +86,7 @@ class _Attempt:
             raise FrameError("frame and options don't agree on whether the job runs a pack")
         with contextlib.closing(JobTasks(settings, self._store, self._guard, reader, self._templates)) as tasks:
             if not settings.is_packed:
-                place = settings.index or 0
+                place = settings.child or 0
                 entry = reader.entry(place)
                 return RunnerExit.DONE if tasks.is_written(entry, place) else tasks.run(entry, place)
             places = settings.entries(reader.tasks)

@@ -21,8 +21,7 @@ import time
 import types
 import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
 import cloudpickle
 from batch_job_control import ChildOutcome, MessageKind, Phase, TaskChannel
@@ -41,7 +40,7 @@ from batch_job_results import MAX_RESULT_BYTES, PYTHON_VERSION, ResultStatus
 from batch_job_scaler import SchedulerAddress, introduce_task
 from batch_job_template.generators import LoadReport, fingerprints
 
-_LACKING: Final = re.compile(r"Can't get attribute '(?P<name>[^']+)' on <module '(?P<module>[^']+)'")
+_LACKING: Final = r"Can't get attribute '(?P<name>[^']+)' on <module '(?P<module>[^']+)'"
 """Python's words about what pickle refers to by name: its exception has no fields that tell."""
 
 FIRST_TO_GO: Final = 1000
@@ -69,8 +68,7 @@ _frozen_globals: Final[list[dict[str, Any]]] = []
 """Of functions by value that no collection sees any more."""
 
 
-@dataclass(frozen=True)
-class Payload:
+class Payload(NamedTuple):
     """A task's serialized objects."""
 
     serializer: bytes
@@ -88,17 +86,15 @@ class Payload:
     """Others with the same function may be forked from a template: it tells when that takes long to load."""
 
 
-@dataclass(frozen=True)
-class LoadedFunction:
-    """A client's serializer and function, and the exception classes that came with them."""
+class LoadedFunction(NamedTuple):
+    """A client's serializer and function, and of a template the exception classes that came with them."""
 
     serializer: Any
     function: Callable[..., object]
     classes: frozenset[type[BaseException]]
 
 
-@dataclass(frozen=True)
-class _Task:
+class _Task(NamedTuple):
     """The loaded objects, and the exception classes that came with them."""
 
     serialize: Callable[[object], bytes | FileBytes]
@@ -228,7 +224,7 @@ def _measured(outcome: ChildOutcome) -> ChildOutcome:
     """With what this process and those that it waited for have used, as `wait4` would tell after its end."""
     own, others = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     cpu = own.ru_utime + own.ru_stime + others.ru_utime + others.ru_stime
-    return replace(outcome, cpu_s=cpu, peak_bytes=max(own.ru_maxrss, others.ru_maxrss) * RSS_UNIT)
+    return outcome._replace(cpu_s=cpu, peak_bytes=max(own.ru_maxrss, others.ru_maxrss) * RSS_UNIT)
 
 
 def _end_program(tell: Callable[[str], None]) -> None:
@@ -331,7 +327,7 @@ def _answer(load: Callable[[], _Task], channel: TaskChannel) -> _Answer:
 
 def _call(task: _Task, channel: TaskChannel) -> _Answer:
     packer = ExceptionPacker(task.client_classes)
-    channel.send(MessageKind.PHASE, Phase.RUNNING.value.encode())
+    channel.send(MessageKind.PHASE, Phase.RUNNING.encode())
     try:
         with UserCode(channel):
             result = task.function(*task.arguments)
@@ -340,13 +336,13 @@ def _call(task: _Task, channel: TaskChannel) -> _Answer:
     # No user code runs and nothing can go wrong with these: it needn't be said before, which would wake the runner.
     is_plain = type(result) in _PLAIN and task.serialize is _DefaultSerializer.spool
     tell = channel.post if is_plain else channel.send
-    tell(MessageKind.PHASE, Phase.RETURNING.value.encode())
+    tell(MessageKind.PHASE, Phase.RETURNING.encode())
     try:
         with UserCode(channel):
             body = _serialized(task, result)
     except BaseException as error:
         return _failed(error, Phase.RETURNING, packer, channel)
-    return ChildOutcome(ResultStatus.SUCCESS, Phase.RETURNING, type(result).__name__), body
+    return ChildOutcome(ResultStatus.SUCCESS, Phase.RETURNING, str(type(result).__name__)), body
 
 
 class UserCode:
@@ -410,7 +406,7 @@ def _raised(status: ResultStatus, phase: Phase, error: BaseException) -> ChildOu
 def _hint(error: BaseException) -> str:
     if isinstance(error, ModuleNotFoundError):
         return f"add the module {error.name!r} to the container image, or send it along with --code"
-    lacking = _LACKING.search(str(error)) if isinstance(error, AttributeError) else None
+    lacking = re.search(_LACKING, str(error)) if isinstance(error, AttributeError) else None
     if lacking is not None and lacking["module"] == "__main__":
         return (
             f"{lacking['name']!r} of the client's script was sent by its name alone, as functools.lru_cache and other "
@@ -450,7 +446,7 @@ def flush() -> None:
 
 def _load(payload: Payload, channel: TaskChannel) -> _Task:
     started, cpu_s = time.monotonic(), time.process_time()
-    loaded = load_function(payload.serializer, payload.function)
+    loaded = LoadedFunction(*_rebuild(payload.serializer, payload.function), frozenset())
     seconds, cpu_s = time.monotonic() - started, time.process_time() - cpu_s
     is_long = cpu_s >= LONG_LOAD_CPU_S or seconds >= LONG_LOAD_S
     if payload.may_have_followers and is_long and channel.is_ours:
@@ -461,9 +457,12 @@ def _load(payload: Payload, channel: TaskChannel) -> _Task:
 
 def load_function(serializer: bytes, function: bytes) -> LoadedFunction:
     """Rebuild a client's serializer and function. Raises whatever the client's code raises."""
+    return LoadedFunction(*_rebuild(serializer, function), exception_classes())
+
+
+def _rebuild(serializer: bytes, function: bytes) -> tuple[Any, Any]:
     rebuilt = _SerializerUnpickler(io.BytesIO(serializer)).load()
-    loaded = rebuilt.deserialize(function)
-    return LoadedFunction(rebuilt, loaded, exception_classes())
+    return rebuilt, rebuilt.deserialize(function)
 
 
 def _with_arguments(loaded: LoadedFunction, data: Sequence[bytes | LargeBytes]) -> _Task:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import json
 import os
 import socket
 import struct
@@ -17,10 +16,9 @@ import sys
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from itertools import groupby
-from typing import Final
+from typing import Final, NamedTuple
 
 from batch_job_memory import FileBytes
 from batch_job_quoting import log
@@ -34,6 +32,8 @@ MARKED_RUNS: Final = 100
 """With so much a mark comes at once: whoever reads the log holds what has none yet."""
 
 _LEAD: Final = struct.Struct("<cQ")
+_LENGTH: Final = struct.Struct("<Q")
+_USED: Final = struct.Struct("<dQ")
 _CREDENTIALS: Final = struct.Struct("3i")
 _QUEUE: Final = 8
 _CHUNK: Final = 64 * 1024
@@ -70,8 +70,7 @@ class Phase(str, Enum):
             raise DamagedMessage("no phase") from error
 
 
-@dataclass(frozen=True)
-class ChildOutcome:
+class ChildOutcome(NamedTuple):
     """Ending of the task, as its own process says it, with CPU seconds and peak resident bytes until then.
 
     `label` is a type's name, for the log.
@@ -88,18 +87,19 @@ class ChildOutcome:
 
     def encode(self) -> bytes:
         """The outcome as the data of an OUTCOME message."""
-        return json.dumps(vars(self)).encode()
+        words = self.status, self.phase, self.label, self.error, self.place, self.message
+        used = _USED.pack(self.cpu_s, self.peak_bytes)
+        return join_parts([used, *(str.encode(word, errors="replace") for word in words)])
 
     @classmethod
     def decode(cls, data: bytes | bytearray) -> ChildOutcome:
         """The outcome out of the data of an OUTCOME message. Raises `DamagedMessage`."""
         try:
-            values = json.loads(data)
-            raised = {name: str(values[name]) for name in ("label", "error", "place", "message")}
-            used = {"cpu_s": float(values["cpu_s"]), "peak_bytes": int(values["peak_bytes"])}
-            return cls(ResultStatus(values["status"]), Phase(values["phase"]), **raised, **used)
-        except (ValueError, TypeError, KeyError) as error:
-            raise DamagedMessage(f"no outcome: {type(error).__name__}") from error
+            used, *words = split_parts(data)
+            status, phase, label, error, place, message = map(bytes.decode, words)
+            return cls(ResultStatus(status), Phase(phase), label, error, place, message, *_USED.unpack(used))
+        except (ValueError, struct.error) as failure:
+            raise DamagedMessage(f"no outcome: {type(failure).__name__}") from failure
 
 
 class DamagedMessage(Exception):
@@ -224,7 +224,7 @@ def send(control: socket.socket, kind: MessageKind, data: bytes) -> None:
 
 def send_all(control: socket.socket, messages: Sequence[tuple[MessageKind, bytes]]) -> None:
     """Send messages, small ones with one call; blocks until the other side has taken them."""
-    pieces = [piece for kind, data in messages for piece in (_LEAD.pack(kind.value, len(data)), data)]
+    pieces = [piece for kind, data in messages for piece in (_LEAD.pack(kind, len(data)), data)]
     if sum(map(len, pieces)) <= _CHUNK:
         control.sendall(b"".join(pieces))
         return
@@ -236,6 +236,23 @@ def receive(control: socket.socket) -> bytes:
     """The data of the next message; raises `ConnectionError` when the other side is gone."""
     _, length = _LEAD.unpack(_exactly(control, _LEAD.size))
     return _exactly(control, length)
+
+
+def join_parts(parts: Sequence[bytes]) -> bytes:
+    """Parts as the data of one message, each behind its length. Not as JSON: to load that costs as much as a task."""
+    return b"".join(piece for part in parts for piece in (_LENGTH.pack(len(part)), part))
+
+
+def split_parts(data: bytes | bytearray) -> list[bytes]:
+    """The parts of a message's data. Raises `struct.error` or `ValueError`."""
+    parts, place = [], 0
+    while place < len(data):
+        begin = place + _LENGTH.size
+        place = begin + _LENGTH.unpack_from(data, place)[0]
+        parts.append(bytes(data[begin:place]))
+    if place > len(data):
+        raise ValueError("the last part is cut")
+    return parts
 
 
 class MessageBuffer:

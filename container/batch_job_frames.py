@@ -18,9 +18,8 @@ import struct
 import zlib
 from collections import ChainMap, Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import accumulate
-from typing import Final
+from typing import Final, NamedTuple
 
 FIRST_READ: Final = 64 * 1024
 
@@ -47,12 +46,14 @@ class FrameError(ValueError):
     """A frame that can't be used. The text is one sentence for a person."""
 
 
-@dataclass(frozen=True, slots=True)
-class Blob:
+class Blob(NamedTuple):
     """One serialized object as it stood in Scaler's object storage; `digest` is its sha256 in hex."""
 
-    data: bytes | memoryview = field(repr=False)
+    data: bytes | memoryview
     digest: str
+
+    def __repr__(self) -> str:
+        return f"Blob({len(self.data)} bytes, {self.digest})"
 
     @classmethod
     def of(cls, data: bytes | memoryview) -> Blob:
@@ -60,8 +61,7 @@ class Blob:
         return cls(data, hashlib.sha256(data).hexdigest())
 
 
-@dataclass(frozen=True, slots=True)
-class BlobRef:
+class BlobRef(NamedTuple):
     """Place of a blob: in the bundle (`offset`) or outside of it, as the object of `batch_job_protocol.blob_key`."""
 
     length: int
@@ -70,8 +70,7 @@ class BlobRef:
     crc32: int
 
 
-@dataclass(frozen=True, slots=True)
-class TaskEntry:
+class TaskEntry(NamedTuple):
     """Serialized objects of one child, which runs `deserialize(function)(*map(deserialize, arguments))`."""
 
     task_id: bytes
@@ -82,16 +81,14 @@ class TaskEntry:
     """Its client asked for what it prints; an image of an earlier release passes over the wish."""
 
 
-@dataclass(frozen=True, slots=True)
-class DamagedEntry:
+class DamagedEntry(NamedTuple):
     """Entry of a pack whose record can't be used; `reason` is one sentence. Its mates are none the worse."""
 
     task_id: bytes
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Layout:
+class _Layout(NamedTuple):
     """The place of every blob and record, decided before a byte is written."""
 
     early: list[Blob]
@@ -221,14 +218,16 @@ def _size(blobs: Iterable[Blob]) -> int:
     return sum(len(blob.data) for blob in blobs)
 
 
-@dataclass(frozen=True, slots=True)
-class _Head:
+class _Head(NamedTuple):
     tasks: int
     directory: int
     total: int
     directory_crc: int
-    secret: bytes = field(repr=False)
+    secret: bytes
     version: int
+
+    def __repr__(self) -> str:  # without the secret
+        return f"_Head({self.tasks} tasks, {self.total} bytes, version {self.version})"
 
     @property
     def records(self) -> int:

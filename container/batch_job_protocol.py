@@ -8,16 +8,14 @@ number or a form that once was released keeps its meaning.
 from __future__ import annotations
 
 import base64
-import gzip
 import hashlib
 import hmac
 import io
 import re
 import stat
 import zlib
-from dataclasses import dataclass
 from enum import Enum, IntEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,7 +50,7 @@ RESULT_WRITTEN: Final = frozenset((RunnerExit.DONE, RunnerExit.FUNCTION_FAILED, 
 NESTING: Final = "job-"
 """A client inside a job is called `job-<task id in hex>`; in its identity the name stands between two bars."""
 
-_NESTED_CLIENT: Final = re.compile(rb"Client\|job-([0-9a-f]{32})\|")
+_NESTED_CLIENT: Final = rb"Client\|job-([0-9a-f]{32})\|"
 
 
 def nested_client_name(task_id: bytes) -> str:
@@ -62,7 +60,7 @@ def nested_client_name(task_id: bytes) -> str:
 
 def nesting_task(client_id: bytes) -> bytes | None:
     """The id of the task whose job made this client; None: it was made elsewhere."""
-    found = _NESTED_CLIENT.match(client_id)
+    found = re.match(_NESTED_CLIENT, client_id)
     return None if found is None else bytes.fromhex(found[1].decode())
 
 
@@ -150,40 +148,39 @@ SEGMENT_RESULT_BYTES: Final = 64 * 1024
 """A larger result goes by itself."""
 MAX_SEGMENT_BYTES: Final = 2 * 1024 * 1024
 """A runner begins no further result after half of them, so that no segment is larger."""
-_SEGMENT: Final = re.compile("(0|[1-9][0-9]{0,6})-(0|[1-9][0-9]{0,2})-([1-9][0-9]{0,6})-([0-9a-f]{16})")
+_SEGMENT: Final = "(0|[1-9][0-9]{0,6})-(0|[1-9][0-9]{0,2})-([1-9][0-9]{0,6})-([0-9a-f]{16})"
 _PROOF_CHARACTERS: Final = 16
 
 
-@dataclass(frozen=True, slots=True)
-class ResultSegment:
+class ResultSegment(NamedTuple):
     """Consecutive results of one pack in one object, as its name tells: frames in the order of their entries.
 
-    They are of `count` entries of the submission's frame from the place `first` on. Until the runner has written
+    They are of so many entries of the submission's frame from the place `first` on. Until the runner has written
     another object it calls no entry at the place `until` or later, so that who reads a listing knows how far it came.
-    Without results (`count` 0) it only says that. The `proof` is of who knows the submission's secret: any job of the
+    Without `results` (0) it only says that. The `proof` is of who knows the submission's secret: any job of the
     prefix may write at any result's key, and a name that another one made up must not tell that a task was not called.
     """
 
     first: int
-    count: int
+    results: int
     until: int
     proof: str = ""
 
     @property
     def end(self) -> int:
         """The place behind its last result."""
-        return self.first + self.count
+        return self.first + self.results
 
     @property
     def name(self) -> str:
         """Name of its object, beside those of single results."""
-        return f"{self.first}-{self.count}-{self.until}-{self.proof}"
+        return f"{self.first}-{self.results}-{self.until}-{self.proof}"
 
     def sealed(self, submission_id: str, secret: bytes) -> ResultSegment:
         """The same with its proof."""
-        text = f"{submission_id}/{self.first}-{self.count}-{self.until}"
+        text = f"{submission_id}/{self.first}-{self.results}-{self.until}"
         proof = hmac.digest(secret, text.encode(), "sha256").hex()[:_PROOF_CHARACTERS]
-        return ResultSegment(self.first, self.count, self.until, proof)
+        return self._replace(proof=proof)
 
     def is_sealed(self, submission_id: str, secret: bytes) -> bool:
         """Whether a job of the submission named it; takes constant time."""
@@ -192,12 +189,12 @@ class ResultSegment:
 
 def parse_segment(name: str) -> ResultSegment | None:
     """The segment of this name; None for what no runner writes."""
-    matched = _SEGMENT.fullmatch(name)
+    matched = re.fullmatch(_SEGMENT, name)
     if matched is None:
         return None
-    first, count, until, proof = matched.groups()
-    segment = ResultSegment(int(first), int(count), int(until), proof)
-    is_right = segment.count <= SEGMENT_RESULTS and segment.end <= segment.until <= segment.end + SEGMENT_RESULTS
+    *numbers, proof = matched.groups()
+    segment = ResultSegment(*map(int, numbers), proof)
+    is_right = segment.results <= SEGMENT_RESULTS and segment.end <= segment.until <= segment.end + SEGMENT_RESULTS
     return segment if is_right else None
 
 
@@ -283,7 +280,7 @@ WITH_CODE: Final = "code+"
 MAX_CODE_BYTES: Final = 32 * 1024 * 1024
 MAX_CODE_FILES: Final = 20_000
 _STORED: Final = 0  # zipfile.ZIP_STORED
-_CODE_DIGEST: Final = re.compile("[0-9a-f]{64}")
+_CODE_DIGEST: Final = "[0-9a-f]{64}"
 
 
 class CodeError(ValueError):
@@ -320,7 +317,7 @@ def _check_members(members: list[ZipInfo], digest: str) -> None:
 
 def is_code_digest(text: str) -> bool:
     """Whether it can be the value of the option."""
-    return _CODE_DIGEST.fullmatch(text) is not None
+    return re.fullmatch(_CODE_DIGEST, text) is not None
 
 
 def _is_safe(member: ZipInfo) -> bool:
@@ -351,14 +348,14 @@ class PayloadForm(str, Enum):
 
 BUNDLE_TEXT: Final = PayloadForm.BUNDLE.value
 """The payload parameter with which release 0.1 sent a submission whose frame lies in S3, as `payloads/<its id>`."""
-_BUNDLE: Final = re.compile(f"{BUNDLE_TEXT}(:[0-9a-f]{{32}})?")
+_BUNDLE: Final = f"{BUNDLE_TEXT}(:[0-9a-f]{{32}})?"
 
 
 def payload_form(text: str) -> PayloadForm:
     """The form of a payload parameter. Raises `PayloadFormError` for one that this release doesn't know."""
     text = text.removeprefix(WITH_CODE)
     prefix, colon, _ = text.partition(":")
-    if _BUNDLE.fullmatch(text):
+    if re.fullmatch(_BUNDLE, text):
         return PayloadForm.BUNDLE
     for form in (PayloadForm.PLAIN, PayloadForm.GZIP):
         if prefix == form.value and colon:
@@ -381,6 +378,8 @@ def to_inline(frame: bytes) -> str:
 
 def to_inline_gzip(frame: bytes) -> str:
     """The frame as job parameter text: `z:` and URL-safe base64 of its gzip (the same bytes each time)."""
+    import gzip  # no job needs it
+
     return _inline(PayloadForm.GZIP, gzip.compress(frame, mtime=0))
 
 

@@ -49,7 +49,7 @@ def runner_text(line: str) -> str | None:
     return line.removeprefix(_PREFIX) if line.startswith(_PREFIX) else None
 
 
-_OF_TASK: Final = re.compile(f"{_PREFIX}task (?P<task>[0-9a-f]{{32}}): (?P<begins>attempt \\d+, )?")
+_OF_TASK: Final = f"{_PREFIX}task (?P<task>[0-9a-f]{{32}}): (?P<begins>attempt \\d+, )?"
 
 
 _GOES_ON: Final = ", goes on"
@@ -71,7 +71,7 @@ def speaker_of(line: str) -> tuple[str, bool] | None:
     None: another line. A job writes one before a task's lines and one after them; a job with lanes also wherever the
     lines of another task follow.
     """
-    said = _OF_TASK.match(line)
+    said = re.match(_OF_TASK, line)
     return None if said is None else (said["task"], said["begins"] is not None)
 
 

@@ -18,9 +18,8 @@ import re
 import struct
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields
 from enum import Enum
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 MAX_RESULT_BYTES: Final = 5 * 2**30 - 2**20
 """Of a result's body: what one PUT of S3 takes, less room for the rest of the frame. Memory is the bound before that.
@@ -45,8 +44,8 @@ MARKS_AFTER_S: Final = 2.0
 OUTPUT_KINDS: Final = {"o": (1, False), "O": (1, True), "e": (2, False), "E": (2, True)}
 """Of a run of lines: the descriptor to which the task wrote them, and whether they are empty."""
 
-_RUN: Final = re.compile(r"([oOeE])([0-9]{1,9})")
-_MARK: Final = re.compile(
+_RUN: Final = r"([oOeE])([0-9]{1,9})"
+_MARK: Final = (
     r"output of (?P<task>[0-9a-f]{32}), attempt (?P<attempt>[0-9]{1,9}): "
     r"(?P<stdout>[0-9]{1,18})\+(?P<stderr>[0-9]{1,18}) bytes, "
     r"(?P<runs>(?:[oOeE][0-9]{1,9})+), (?P<checksum>[0-9a-f]{8})"
@@ -84,8 +83,7 @@ class ResultStatus(str, Enum):
     SKIPPED = "skipped"  # an entry of a pack that was cancelled before it began, and never will
 
 
-@dataclass(frozen=True, slots=True)
-class ResultMeta:
+class ResultMeta(NamedTuple):
     """Measurements of the runner. Times in seconds (`started_at` since the epoch), memory in bytes."""
 
     task_id: str
@@ -114,8 +112,7 @@ class ResultMeta:
     is_timed_out: bool = False  # the runner ended it: an entry of a pack has a time-out of its own
 
 
-@dataclass(frozen=True, slots=True)
-class OutputMark:
+class OutputMark(NamedTuple):
     """A line of the runner's in the job's log, behind lines of a task whose client has its output streamed.
 
     A log doesn't tell which stream a line is of, and has no empty ones. `runs` does, of the lines since the mark
@@ -139,10 +136,10 @@ class OutputMark:
     @classmethod
     def parse(cls, text: str | None) -> OutputMark | None:
         """The mark that a text of the runner's log is; None: it is none."""
-        found = _MARK.fullmatch(text or "")
+        found = re.fullmatch(_MARK, text or "")
         if found is None:
             return None
-        runs = tuple((kind, int(count)) for kind, count in _RUN.findall(found["runs"]))
+        runs = tuple((kind, int(count)) for kind, count in re.findall(_RUN, found["runs"]))
         numbers = (int(found[name]) for name in ("attempt", "stdout", "stderr"))
         return cls(found["task"], *numbers, runs, int(found["checksum"], 16))
 
@@ -216,8 +213,7 @@ def stored_result(meta: ResultMeta, body: StoredBody, secret: bytes = b"") -> St
 
 def _head(meta: ResultMeta, body: Iterable[bytes | bytearray], secret: bytes) -> bytes:
     """All that stands before the body, whose parts are read once."""
-    values = {one.name: getattr(meta, one.name) for one in fields(meta)}
-    told = json.dumps(values, separators=(",", ":")).encode()
+    told = json.dumps(meta._asdict(), separators=(",", ":")).encode()
     digest, length = hashlib.sha256(told), 0
     for part in body:
         digest.update(part)

@@ -22,9 +22,8 @@ import re
 import ssl
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import quote, urlsplit
 
 import botocore
@@ -37,11 +36,11 @@ from botocore.exceptions import (
     SSLError,
 )
 
-_REGION: Final = re.compile(r"(af|ap|ca|eu|il|me|mx|sa|us)-(gov-)?(north|south|east|west|central){1,2}-\d+")
+_REGION: Final = r"(af|ap|ca|eu|il|me|mx|sa|us)-(gov-)?(north|south|east|west|central){1,2}-\d+"
 """Of the partitions whose hosts end in amazonaws.com."""
-_LABEL: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)+")
+_LABEL: Final = r"[a-z0-9]+(-[a-z0-9]+)+"
 """What may be a region of somebody else's S3."""
-_BUCKET: Final = re.compile(r"(?!.*--)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
+_BUCKET: Final = r"(?!.*--)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]"
 """Names that stand in a host under TLS, and belong to no special kind of bucket."""
 _BOTO3_ONLY: Final = (
     *("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "BOTO_CONFIG"),
@@ -73,8 +72,7 @@ _EARLY_S: Final = 15 * 60.0  # before their end, when credentials are asked for 
 Environ = Mapping[str, str]
 
 
-@dataclass(frozen=True)
-class AwsKeys:
+class AwsKeys(NamedTuple):
     """Keys of one principal; `until` is the end of temporary ones, in seconds since the epoch."""
 
     access_key: str
@@ -155,8 +153,7 @@ class FixedCredentials:
         """There are no others."""
 
 
-@dataclass(frozen=True)
-class BucketPlace:
+class BucketPlace(NamedTuple):
     """Where the requests go: host (with port), and what stands before the key in a path."""
 
     scheme: str
@@ -174,9 +171,9 @@ def place_of(environ: Environ, region: str, bucket: str) -> BucketPlace | None:
     given = environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL")
     if given:
         url = urlsplit(given)
-        plain = url.path in ("", "/") and not url.query and "@" not in url.netloc and _LABEL.fullmatch(region)
+        plain = url.path in ("", "/") and not url.query and "@" not in url.netloc and re.fullmatch(_LABEL, region)
         return BucketPlace(url.scheme, url.netloc, f"/{bucket}") if plain and url.scheme in ("http", "https") else None
-    if not _REGION.fullmatch(region):
+    if not re.fullmatch(_REGION, region):
         return None
     host = "s3.amazonaws.com" if region == "us-east-1" else f"s3.{region}.amazonaws.com"
     return BucketPlace("https", f"{bucket}.{host}")
@@ -244,7 +241,7 @@ class LightClient:
 
     def _call(self, operation: str, method: str, words: Mapping[str, Any]) -> dict[str, Any]:
         place = self._find(words["Bucket"])
-        is_plain = place is not None and (place.root != "" or _BUCKET.fullmatch(words["Bucket"]))
+        is_plain = place is not None and (place.root != "" or re.fullmatch(_BUCKET, words["Bucket"]))
         if self._full is None and place is not None and is_plain:
             try:
                 return self._attempts(operation, method, place, words)

@@ -14,16 +14,14 @@ import sys
 import types
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from batch_job_protocol import nested_client_name
 
 _BACKEND: Final = "SCALER_NETWORK_BACKEND"
 
 
-@dataclass(frozen=True)
-class SchedulerAddress:
+class SchedulerAddress(NamedTuple):
     """Where a nested client finds its scheduler: `tcp://HOST:PORT` and the transport. Empty: not known."""
 
     address: str = ""

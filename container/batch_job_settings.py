@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from batch_job_protocol import (
     CODE,
@@ -29,9 +28,8 @@ class UsageError(ValueError):
     """The arguments don't describe a job. One sentence."""
 
 
-@dataclass(frozen=True)
-class Settings:
-    """`payload` is in one of the forms of `PayloadForm`; `index` is the child's of its array, None for a single job.
+class Settings(NamedTuple):
+    """`payload` is in one of the forms of `PayloadForm`; `child` is its index in its array, None for a single job.
 
     `patience_s` is how long S3 may fail before the call, until another attempt is asked for. `pack` is how many
     entries of the frame a child runs, `parallel` of them at once, and `timeout_s` how long each of those may take.
@@ -44,7 +42,7 @@ class Settings:
     region: str | None
     python: str | None
     attempt: int
-    index: int | None
+    child: int | None
     patience_s: float
     scheduler: SchedulerAddress  # for clients that the task makes
     owner: str | None = None  # account that the bucket must belong to
@@ -69,7 +67,7 @@ class Settings:
             region=options.get("region"),
             python=options.get("python"),
             attempt=_number(environ, "AWS_BATCH_JOB_ATTEMPT", 1),
-            index=_number(environ, _INDEX, 0) if _INDEX in environ else None,
+            child=_number(environ, _INDEX, 0) if _INDEX in environ else None,
             patience_s=float(_number(options, "patience", READ_PATIENCE_S)),
             owner=options.get("owner"),
             code=_code(options, values[JobParameter.PAYLOAD]),
@@ -88,9 +86,9 @@ class Settings:
 
     def entries(self, tasks: int) -> range:
         """The entries that this job runs of a packed frame with so many `tasks`: a single job runs all."""
-        if self.index is None:
+        if self.child is None:
             return range(tasks)
-        first = self.index * self.pack
+        first = self.child * self.pack
         return range(first, max(first + 1, min(first + self.pack, tasks)))
 
 

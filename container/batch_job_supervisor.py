@@ -12,9 +12,8 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
 from types import FrameType
-from typing import Final
+from typing import Final, NamedTuple
 
 from batch_job_child import OPEN_FILES, RSS_UNIT, Payload, run_child
 from batch_job_control import (
@@ -113,8 +112,7 @@ class SigtermGuard:
             raise Terminated
 
 
-@dataclass(frozen=True)
-class Exit:
+class Exit(NamedTuple):
     """Exit status of a process: one of code and signal, CPU seconds, peak resident bytes."""
 
     code: int | None
@@ -127,8 +125,7 @@ def _nothing() -> None:
     pass
 
 
-@dataclass(frozen=True)
-class ProcessEnding:
+class ProcessEnding(NamedTuple):
     """Ending of the task. `outcome` is None when its process couldn't say; `damage` says what it sent.
 
     With an outcome the process may still shut down: `finish` waits for its end, and cuts it off after `SHUTDOWN_S`.
@@ -172,8 +169,7 @@ class _Stopwatch:
         return max(0.0, (self._stopped or time.monotonic()) - self._started)
 
 
-@dataclass(frozen=True)
-class _Ends:
+class _Ends(NamedTuple):
     """One side of what a task's process speaks and writes through."""
 
     control: socket.socket

@@ -154,7 +154,7 @@ class JobTasks:
         frames = self._segments[segment]
         if frames is None:
             key = segment_key(self._settings.submission, segment)
-            frames = split_frames(self._store.head(key, MAX_SEGMENT_BYTES) or b"", segment.count)
+            frames = split_frames(self._store.head(key, MAX_SEGMENT_BYTES) or b"", segment.results)
             self._segments[segment] = frames
         return frames[place - segment.first]
 

@@ -12,9 +12,8 @@ import signal
 import socket
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
 PATIENCE_S: Final = 5.0
 """For a process to fork: it does nothing else."""
@@ -36,8 +35,7 @@ class _Word(bytes, Enum):
 Become = Callable[[Sequence[int]], NoReturn]
 
 
-@dataclass(frozen=True)
-class ProcessEnd:
+class ProcessEnd(NamedTuple):
     """How a process ended, as `os.wait4` says it."""
 
     status: int

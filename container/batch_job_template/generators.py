@@ -14,15 +14,13 @@ import random
 import sys
 import tempfile
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 MOST: Final = 1_000
 """Generators that are compared."""
 
 
-@dataclass(frozen=True)
-class LoadReport:
+class LoadReport(NamedTuple):
     """What the first process says that loaded a function: how long it took, and its generators' `fingerprints`."""
 
     seconds: float
@@ -30,7 +28,7 @@ class LoadReport:
 
     def encode(self) -> bytes:
         """The report as the data of a message."""
-        return json.dumps(asdict(self)).encode()
+        return json.dumps(self._asdict()).encode()
 
     @classmethod
     def decode(cls, data: bytes | bytearray) -> LoadReport | None:

@@ -10,9 +10,7 @@ import json
 import os
 import socket
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from struct import Struct
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
 from batch_job_child import (
     LoadedFunction,
@@ -28,7 +26,7 @@ from batch_job_child import (
     stand_apart,
     take_over_process,
 )
-from batch_job_control import MessageKind, TaskChannel, receive, send, send_all
+from batch_job_control import MessageKind, TaskChannel, join_parts, receive, send, split_parts
 from batch_job_scaler import SchedulerAddress, choose_transport
 from batch_job_template.forking import Become, serve_forks
 from batch_job_template.generators import renewal
@@ -38,12 +36,11 @@ SECOND_TO_GO: Final = 999
 """The `oom_score_adj` of the template: the task's process goes before it, the runner after it."""
 _TASK, _TEMPLATE = b"task", b"template"
 """What a process of the bare one is to become: the first that it is told."""
-_TERMS: Final = Struct("<I?")
-"""How many arguments a task has, and whether others may have its function."""
+_FOLLOWED = "followed"
+"""Of a task that others may have the function of."""
 
 
-@dataclass(frozen=True)
-class LoadAnswer:
+class LoadAnswer(NamedTuple):
     """What became of the load: `detail` is the class of what was raised."""
 
     refusal: LoadRefusal | None = None
@@ -68,26 +65,26 @@ def send_order(control: socket.socket, payload: Payload, generators: Collection[
 
     Raises `OSError`.
     """
-    order = {"code": payload.code, "folder": payload.folder, "scheduler": vars(payload.scheduler)}
+    order = {"code": payload.code, "folder": payload.folder, "scheduler": payload.scheduler._asdict()}
     order["generators"] = [*generators]
-    _give(control, _TEMPLATE, json.dumps(order).encode(), payload.serializer, payload.function)
+    _give(control, [_TEMPLATE, json.dumps(order).encode(), payload.serializer, payload.function])
 
 
 def send_task(control: socket.socket, payload: Payload, door: str, *, is_loaded: bool) -> None:
     """Tell a process that was forked for this task what it is; where its function is loaded, not that again.
 
-    Not as JSON: what reads that would be a twentieth of a small task's cost. Raises `OSError`.
+    Raises `OSError`.
     """
-    arguments = [bytes(one) for one in payload.arguments if isinstance(one, bytes)]
-    parts = [payload.task_id, door.encode(), _TERMS.pack(len(arguments), payload.may_have_followers)]
+    parts = [payload.task_id, door.encode()]
     if not is_loaded:
-        words = payload.folder, payload.scheduler.address, payload.scheduler.transport, *payload.code
+        followed = _FOLLOWED if payload.may_have_followers else ""
+        words = followed, payload.folder, payload.scheduler.address, payload.scheduler.transport, *payload.code
         parts = [_TASK, *parts, os.fsencode("\0".join(words)), payload.serializer, payload.function]
-    _give(control, *parts, *arguments)
+    _give(control, [*parts, *(one for one in payload.arguments if isinstance(one, bytes))])
 
 
-def _give(control: socket.socket, *parts: bytes) -> None:
-    send_all(control, [(MessageKind.GIVEN, part) for part in parts])
+def _give(control: socket.socket, parts: Sequence[bytes]) -> None:
+    send(control, MessageKind.GIVEN, join_parts(parts))
 
 
 def prepare_bare() -> Become:
@@ -99,55 +96,52 @@ def prepare_bare() -> Become:
 def _run_told(descriptors: Sequence[int]) -> NoReturn:
     try:
         control = socket.socket(fileno=descriptors[0])
-        if receive(control) == _TASK:
-            _run_task(control, descriptors)
-        _run_template(json.loads(receive(control)), (receive(control), receive(control)), control)
+        first, *given = split_parts(receive(control))
+        if first == _TASK:
+            _run_task(given, control, descriptors)
+        _run_template(given, control)
     finally:
         os._exit(1)
 
 
-def _run_task(control: socket.socket, descriptors: Sequence[int]) -> NoReturn:
+def _run_task(given: Sequence[bytes], control: socket.socket, descriptors: Sequence[int]) -> NoReturn:
     _, stdout, stderr = descriptors
-    task_id, door, (arguments, may_have_followers) = _receive_task(control)
-    folder, address, transport, *code = os.fsdecode(receive(control)).split("\0")
+    task_id, door, words, serializer, function, *arguments = given
+    followed, folder, address, transport, *code = os.fsdecode(words).split("\0")
     payload = Payload(
-        receive(control),
-        receive(control),
-        tuple(receive(control) for _ in range(arguments)),
+        serializer,
+        function,
+        tuple(arguments),
         task_id,
         SchedulerAddress(address, transport),
         code=tuple(code),
         is_packed=True,
         folder=folder,
-        may_have_followers=may_have_followers,
+        may_have_followers=followed == _FOLLOWED,
     )
     redirect(stdout, stderr)
-    run_payload(payload, TaskChannel(control, door))
+    run_payload(payload, TaskChannel(control, door.decode()))
 
 
-def _receive_task(control: socket.socket) -> tuple[bytes, str, tuple[int, bool]]:
-    """The task's id, the runner's door, and of `_TERMS` what is said of it."""
-    return receive(control), receive(control).decode(), _TERMS.unpack(receive(control))
-
-
-def _run_template(order: Mapping[str, Any], blobs: tuple[bytes, bytes], control: socket.socket) -> NoReturn:
+def _run_template(given: list[bytes], control: socket.socket) -> NoReturn:
+    order = json.loads(given.pop(0))
     scheduler = SchedulerAddress(**order["scheduler"])
     stand_apart(order["folder"], SECOND_TO_GO)
     choose_transport(scheduler)
     search_first(tuple(order["code"]))
-    loaded, renew = _load(*blobs, order, control)
-    del blobs
+    loaded, renew = _load(given, order, control)
+    given.clear()  # no copy beside what was loaded
     serve_forks(control, lambda given: _run_loaded(loaded, renew, scheduler, given))
 
 
 def _load(
-    serializer: bytes, function: bytes, order: Mapping[str, Any], control: socket.socket
+    blobs: Sequence[bytes], order: Mapping[str, Any], control: socket.socket
 ) -> tuple[LoadedFunction, Callable[[], None]]:
     """The loaded function, and what each task does about random numbers; ends where this can't be forked from."""
     inspection = Inspection(order["folder"])
     try:
         with UserCode(TaskChannel(control)):
-            loaded = load_function(serializer, function)
+            loaded = load_function(*blobs)
         renew = renewal(frozenset(order["generators"]))
         refusal = inspection.refusal()
     except BaseException as error:
@@ -167,9 +161,8 @@ def _run_loaded(
     try:
         number, stdout, stderr = descriptors
         control = socket.socket(fileno=number)
-        task_id, door, (count, _) = _receive_task(control)
-        arguments = [receive(control) for _ in range(count)]
+        task_id, door, *arguments = split_parts(receive(control))
         renew()
-        run_loaded(loaded, arguments, (task_id, scheduler), TaskChannel(control, door), (stdout, stderr))
+        run_loaded(loaded, arguments, (task_id, scheduler), TaskChannel(control, door.decode()), (stdout, stderr))
     finally:
         os._exit(1)

@@ -13,8 +13,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from batch_job_child import Payload
 from batch_job_control import receive
@@ -42,8 +41,7 @@ _WHY: Final = {
 }
 
 
-@dataclass(frozen=True)
-class TaskSource:
+class TaskSource(NamedTuple):
     """What the process of one task is forked from: the bare process, or a template, which has its function."""
 
     process: ForkingProcess
@@ -125,7 +123,7 @@ class Templates:
         self._drop()
         started, (_, report) = time.monotonic(), self._last
         self._folders.append(TaskFolder())
-        answer = report and self._start(replace(payload, folder=self.folder.path), report)
+        answer = report and self._start(payload._replace(folder=self.folder.path), report)
         if answer is None:
             self._give_up("its process ended, or took too long")
         elif answer.refusal is not None:

@@ -7,7 +7,6 @@ import io
 import json
 import struct
 from collections.abc import Sequence
-from dataclasses import asdict, fields, replace
 
 import pytest
 from hypothesis import given
@@ -49,11 +48,11 @@ META = ResultMeta(
 
 @given(status=st.sampled_from(ResultStatus), body=st.binary(max_size=2_000), secret=st.sampled_from([b"", SECRET]))
 def test_a_result_reads_back(status: ResultStatus, body: bytes, secret: bytes) -> None:
-    meta = ResultMeta(**{**{name: getattr(META, name) for name in META.__slots__}, "status": status})
+    meta = META._replace(status=status)
     assert decode_result(encode_result(meta, body, secret), TASK_ID, secret) == (meta, body)
 
 
-OUTPUT = replace(META, is_output_kept=True, stdout="YWI=", stdout_bytes=2, stderr="A" * LONGEST_PRINTED, stderr_bytes=1)
+OUTPUT = META._replace(is_output_kept=True, stdout="YWI=", stdout_bytes=2, stderr="A" * LONGEST_PRINTED, stderr_bytes=1)
 
 
 def test_what_a_task_printed_reads_back_with_its_result() -> None:
@@ -97,7 +96,7 @@ FORGED: dict[str, tuple[bytes, str]] = {
     "a newer version": (SIGNED[:4] + b"\3" + SIGNED[5:], "no signature"),
     "the secret of another submission": (bytes(encode_result(META, b"body", OTHER)), "not that of the task's job"),
     "another body": (with_body(SIGNED, b"evil"), "not that of the task's job"),
-    "another task's": (bytes(encode_result(replace(META, task_id="a" * 32), b"b", SECRET)), "not that of the task's"),
+    "another task's": (bytes(encode_result(META._replace(task_id="a" * 32), b"b", SECRET)), "not that of the task's"),
 }
 
 
@@ -122,7 +121,7 @@ def test_a_signed_result_is_refused_where_no_secret_is_known() -> None:
 
 def test_a_result_without_a_secret_is_as_in_release_0_1() -> None:
     frame = encode_result(META, b"body")
-    head = json.dumps(asdict(META), separators=(",", ":")).encode()
+    head = json.dumps(META._asdict(), separators=(",", ":")).encode()
     digest = hashlib.sha256(head + b"body").digest()
     assert frame == b"SBRF" + struct.pack("<HIQ32s", 1, len(head), 4, digest) + head + b"body"
 
@@ -174,7 +173,7 @@ def foreign_result(head: bytes, body: bytes = b"x") -> bytes:
 
 
 def foreign_meta(**changes: object) -> bytes:
-    return json.dumps({**asdict(META), **changes}).encode()
+    return json.dumps({**META._asdict(), **changes}).encode()
 
 
 WRONG: dict[str, Sequence[object]] = {
@@ -211,7 +210,7 @@ STRANGE: dict[str, Sequence[object]] = {
 
 
 def test_each_field_of_a_results_meta_is_tried_with_wrong_values() -> None:
-    assert WRONG.keys() | STRANGE.keys() == {entry.name for entry in fields(ResultMeta)}
+    assert WRONG.keys() | STRANGE.keys() == {*ResultMeta._fields}
 
 
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in STRANGE.items() for value in values])
@@ -220,7 +219,7 @@ def test_a_strange_value_that_is_for_people_only_is_unknown(name: str, value: ob
 
 
 def test_a_result_of_an_image_of_an_earlier_release_is_read() -> None:
-    old = {name: value for name, value in asdict(META).items() if name in WRONG}
+    old = {name: value for name, value in META._asdict().items() if name in WRONG}
     assert decode_result(foreign_result(json.dumps(old).encode()), TASK_ID) == (META, b"x")
 
 
@@ -271,7 +270,7 @@ def test_lengths_that_no_runner_writes_are_refused_before_anything_is_read(lengt
 
 def test_a_duration_of_a_hair_less_than_nothing_is_none_at_all() -> None:
     """What images of 0.1 wrote when a process's end was seen before the message of its beginning."""
-    frame = encode_result(replace(META, duration_s=-1e-6), b"value")
+    frame = encode_result(META._replace(duration_s=-1e-6), b"value")
     assert decode_result(bytes(frame), TASK_ID)[0].duration_s == 0.0
 
 

@@ -6,7 +6,6 @@ import importlib
 import os
 import pickle
 import threading
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -45,7 +44,7 @@ def results_of(s3: S3StandIn) -> dict[int, tuple[ResultMeta, Any]]:
     found = {}
     for path, data in s3.objects.items():
         segment = parse_segment(path.removeprefix(FOLDER)) if path.startswith(FOLDER) else None
-        frames = [data] if segment is None else split_frames(data, segment.count)
+        frames = [data] if segment is None else split_frames(data, segment.results)
         for frame in frames if path.startswith(FOLDER) else ():
             told = told_task_id(frame)
             assert told is not None
@@ -342,10 +341,10 @@ def test_a_segment_is_of_who_knows_the_secret_and_of_nothing_else() -> None:
     segment = ResultSegment(3, 2, 9).sealed(SUBMISSION, SECRET)
     assert parse_segment(segment.name) == segment
     others = [
-        replace(segment, first=4),
-        replace(segment, count=1),
-        replace(segment, until=8),
-        replace(segment, proof=""),
+        segment._replace(first=4),
+        segment._replace(results=1),
+        segment._replace(until=8),
+        segment._replace(proof=""),
     ]
     assert segment.is_sealed(SUBMISSION, SECRET)
     assert not any(one.is_sealed(SUBMISSION, SECRET) for one in others)

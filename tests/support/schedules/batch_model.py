@@ -10,7 +10,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from container.batch_job_frames import is_packed, submission_secret, task_ids
@@ -638,5 +638,5 @@ def _result(
     frame: bytes, task_id: bytes, status: ResultStatus, attempt: int, *, is_out_of_memory: bool = False
 ) -> bytes:
     meta = ResultMeta(task_id.hex(), status, "call", attempt, 0.0, 1.0, 1.0, 1, "3.11", None, None, "model")
-    meta = replace(meta, is_out_of_memory=is_out_of_memory)
+    meta = meta._replace(is_out_of_memory=is_out_of_memory)
     return bytes(encode_result(meta, b"result of " + task_id.hex().encode(), submission_secret(frame)))

@@ -178,7 +178,7 @@ class PredecessorScan:
             if error.action is not ErrorAction.ABSENT:
                 raise
             data = b""
-        return tuple(told_task_id(frame) or b"" for frame in split_frames(data, segment.count))
+        return tuple(told_task_id(frame) or b"" for frame in split_frames(data, segment.results))
 
     async def describe(self, job_ids: Sequence[str]) -> dict[str, BatchJob]:
         """Describe jobs by id; those that Batch forgot are missing. Raises `AwsError`."""

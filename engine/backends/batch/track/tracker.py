@@ -237,7 +237,7 @@ class Tracker:
             task = self._find(submission, task_id, listed.etag) if task_id else None
             if task is not None:
                 task.move(BatchStage.FETCHING)  # at once: the same page may show a result under another submission, too
-                part = None if segment is None else SegmentPart(place, segment.count)
+                part = None if segment is None else SegmentPart(place, segment.results)
                 yield ResultRequest(task, submission, listed.key, listed.size, listed.etag, part)
 
     def _find(self, submission: Submission, task_id: bytes, etag: str) -> BatchTask | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import zlib
-from dataclasses import replace
 
 import pytest
 
@@ -20,7 +19,7 @@ TASK = b"t" * 16
 
 def test_what_a_runner_kept_is_told_with_its_run() -> None:
     kept = base64.b64encode(b"end\n").decode()
-    meta = replace(META, attempt=2, is_output_kept=True, stdout=kept, stdout_bytes=10)
+    meta = META._replace(attempt=2, is_output_kept=True, stdout=kept, stdout_bytes=10)
     assert printed_of(meta, "sub") == Printed("sub/2", PrintedEnd(b"end\n", 10), PrintedEnd())
 
 

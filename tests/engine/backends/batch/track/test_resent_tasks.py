@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -103,7 +102,7 @@ class SentTwice:
         )
         if out_of_memory_mib is not None:
             limit = out_of_memory_mib << 20
-            meta = replace(meta, status=ResultStatus.DIED, is_out_of_memory=True, memory_limit=limit)
+            meta = meta._replace(status=ResultStatus.DIED, is_out_of_memory=True, memory_limit=limit)
         frame = encode_result(meta, value.encode(), secret or SECRETS.of(submission_id))
         self.objects[LAYOUT.result(submission_id, task_id)] = bytes(frame)
 

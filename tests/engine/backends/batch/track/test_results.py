@@ -11,7 +11,6 @@ import os
 import struct
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
@@ -189,7 +188,7 @@ async def test_of_two_attempts_that_write_different_results_one_counts_and_nothi
 
 def signed_frame(task: bytes, secret: bytes, /, **changes: object) -> bytes:
     """A result that a job of the submission may write, with right checksum and signature; `meta` is its whole text."""
-    head = changes.get("meta") or json.dumps({**asdict(meta_of(task)), **changes}).encode()
+    head = changes.get("meta") or json.dumps({**meta_of(task)._asdict(), **changes}).encode()
     assert isinstance(head, bytes)
     header = b"SBRF" + struct.pack("<HIQ32s", 2, len(head), 1, hashlib.sha256(head + b"x").digest())
     return header + hmac.digest(secret, task + header, "sha256") + head + b"x"
@@ -378,7 +377,7 @@ class SignedFrame(BrokenStore):
         return parse(io.BytesIO(signed_frame(self.task_id, SECRETS.of("f" * 32), **self.changes)).read)
 
 
-@pytest.mark.parametrize("name", ResultMeta.__slots__)
+@pytest.mark.parametrize("name", ResultMeta._fields)
 @pytest.mark.parametrize(
     "text",
     ["\x1b[2J\x1b]0;owned\x07", "x\n2026-01-01 CRITICAL engine: forged", "z" * 3_000_000],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -31,9 +30,9 @@ RAISED = ResultMeta(
     place="prices.py:12 price",
     message="no price of \x1b[31m" + "DE0001 " * 100,
 )
-OLD = replace(RAISED, error="", place="", message="")
+OLD = RAISED._replace(error="", place="", message="")
 """Of an image of an earlier release."""
-DIED = replace(OLD, status=ResultStatus.DIED)
+DIED = OLD._replace(status=ResultStatus.DIED)
 BODY = pickle.dumps(KeyError("secret"))
 
 
@@ -42,23 +41,23 @@ BODY = pickle.dumps(KeyError("secret"))
     [
         (RAISED, "ValueError"),
         (OLD, "KeyError"),
-        (replace(RAISED, signal=11, exit_code=None), "ValueError"),
-        (replace(DIED, exit_code=7), "exit code 7"),
-        (replace(DIED, exit_code=0), "exit code 0"),
-        (replace(DIED, exit_code=None, signal=11), "signal 11 (SIGSEGV) while running"),
-        (replace(DIED, exit_code=None, signal=9), "signal 9 (SIGKILL) while running"),
+        (RAISED._replace(signal=11, exit_code=None), "ValueError"),
+        (DIED._replace(exit_code=7), "exit code 7"),
+        (DIED._replace(exit_code=0), "exit code 0"),
+        (DIED._replace(exit_code=None, signal=11), "signal 11 (SIGSEGV) while running"),
+        (DIED._replace(exit_code=None, signal=9), "signal 9 (SIGKILL) while running"),
         (
-            replace(DIED, exit_code=None, signal=9, is_out_of_memory=True, memory_limit=4096 << 20),
+            DIED._replace(exit_code=None, signal=9, is_out_of_memory=True, memory_limit=4096 << 20),
             "out of memory: 4,096 MiB",
         ),
-        (replace(DIED, exit_code=None, signal=9, is_damaged=True), "its process wrote to the runner's descriptor"),
+        (DIED._replace(exit_code=None, signal=9, is_damaged=True), "its process wrote to the runner's descriptor"),
         (
-            replace(RAISED, status=ResultStatus.UNLOADABLE, phase="loading", error="ImportError"),
+            RAISED._replace(status=ResultStatus.UNLOADABLE, phase="loading", error="ImportError"),
             "ImportError while loading",
         ),
-        (replace(DIED, status=ResultStatus.UNLOADABLE, exit_code=None), "can't be loaded in the image"),
+        (DIED._replace(status=ResultStatus.UNLOADABLE, exit_code=None), "can't be loaded in the image"),
         (
-            replace(DIED, status=ResultStatus.UNLOADABLE, phase="loading", exit_code=None, signal=11),
+            DIED._replace(status=ResultStatus.UNLOADABLE, phase="loading", exit_code=None, signal=11),
             "signal 11 (SIGSEGV) while loading",
         ),
     ],
