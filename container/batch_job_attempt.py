@@ -12,24 +12,22 @@ from functools import partial
 from typing import Any
 
 import batch_job_store
-from batch_job_frames import FrameError, PayloadReader
 from batch_job_pack.lanes import RunnerLanes
 from batch_job_pack.order import Entry, run_pack
 from batch_job_pack.tasks import JobTasks
-from batch_job_protocol import (
-    PayloadForm,
-    RunnerExit,
-    bundle_name,
-    fence_key,
-    from_inline,
-    payload_form,
-    payload_key,
-)
 from batch_job_quoting import log
 from batch_job_settings import Settings, UsageError
 from batch_job_store import MissingCredentials, Store, StoreError
 from batch_job_supervisor import SigtermGuard, Terminated, note_terminated
 from batch_job_template.templates import Templates, job_templates
+from batch_job_wire.payload_forms import PayloadForm, from_inline, payload_form
+from batch_job_wire.payload_frames import FrameError, PayloadReader
+from batch_job_wire.protocol import (
+    RunnerExit,
+    bundle_name,
+    fence_key,
+    payload_key,
+)
 
 
 def run_attempt(

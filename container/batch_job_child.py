@@ -36,9 +36,9 @@ from batch_job_errors import (
     traceback_without_values,
 )
 from batch_job_memory import LARGE_BYTES, FileBytes, LargeBytes, Spool
-from batch_job_results import MAX_RESULT_BYTES, PYTHON_VERSION, ResultStatus
 from batch_job_scaler import SchedulerAddress, introduce_task
 from batch_job_template.generators import LoadReport, fingerprints
+from batch_job_wire.results import MAX_RESULT_BYTES, PYTHON_VERSION, ResultStatus
 
 _LACKING: Final = r"Can't get attribute '(?P<name>[^']+)' on <module '(?P<module>[^']+)'"
 """Python's words about what pickle refers to by name: its exception has no fields that tell."""

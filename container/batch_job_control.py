@@ -22,7 +22,13 @@ from typing import Final, NamedTuple
 
 from batch_job_memory import FileBytes
 from batch_job_quoting import log
-from batch_job_results import KEPT_BYTES, MARKS_AFTER_S, OUTPUT_KINDS, OutputMark, ResultStatus
+from batch_job_wire.results import (
+    KEPT_BYTES,
+    MARKS_AFTER_S,
+    OUTPUT_KINDS,
+    OutputMark,
+    ResultStatus,
+)
 
 MARK_EVERY_S: Final = 1.0
 LONGEST_LINE: Final = 64 * 1024

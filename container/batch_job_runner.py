@@ -12,11 +12,12 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from batch_job_protocol import PayloadFormError, RunnerExit
 from batch_job_quoting import log
 from batch_job_settings import Settings, UsageError
 from batch_job_supervisor import SigtermGuard, Terminated, note_terminated
 from batch_job_template.templates import job_templates
+from batch_job_wire.payload_forms import PayloadFormError
+from batch_job_wire.protocol import RunnerExit
 
 
 def main(

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any, Final, NamedTuple
 
-from batch_job_protocol import nested_client_name
+from batch_job_wire.protocol import nested_client_name
 
 _BACKEND: Final = "SCALER_NETWORK_BACKEND"
 

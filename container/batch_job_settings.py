@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from batch_job_protocol import (
+from batch_job_quoting import quote_foreign
+from batch_job_scaler import SchedulerAddress
+from batch_job_wire.protocol import (
     CODE,
     NOT_GIVEN,
     PARALLEL,
@@ -16,8 +18,6 @@ from batch_job_protocol import (
     is_code_digest,
     job_options,
 )
-from batch_job_quoting import quote_foreign
-from batch_job_scaler import SchedulerAddress
 
 READ_PATIENCE_S: Final = 60  # an outage this long costs none of the three attempts
 _INDEX: Final = "AWS_BATCH_JOB_ARRAY_INDEX"

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from batch_job_protocol import blob_key, checked_code, loggable
 from batch_job_quoting import log, quote_foreign
-from batch_job_results import StoredFrame
 from batch_job_s3 import light_client
+from batch_job_wire.code_archive import checked_code
+from batch_job_wire.protocol import blob_key, loggable
+from batch_job_wire.result_frames import StoredFrame
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -283,7 +284,7 @@ def provide_code(store: Store, digest: str) -> tuple[str, ...]:
     """The folders of the archive, unpacked read-only, in the order in which modules are looked for there.
 
     Unpacked once in a container: what an earlier job left is taken, if nobody else could have written there.
-    Raises `StoreError`, `batch_job_protocol.CodeError`, `OSError`.
+    Raises `StoreError`, `CodeError`, `OSError`.
     """
     shared = _shared_folder()
     ready = None if shared is None else shared / digest

@@ -29,11 +29,11 @@ from batch_job_control import (
     send,
 )
 from batch_job_memory import FileBytes, file_text, memory_limit, oom_kills, was_out_of_memory
-from batch_job_protocol import MORE_MEMORY, RunnerExit
 from batch_job_quoting import log
-from batch_job_results import PYTHON_VERSION
 from batch_job_template.forking import ProcessEnd
 from batch_job_template.templates import TaskSource, Templates
+from batch_job_wire.protocol import MORE_MEMORY, RunnerExit
+from batch_job_wire.results import PYTHON_VERSION
 
 SHUTDOWN_S: Final = 5.0
 """For the task's process to end as a program does, with its threads and atexit functions, after its result is out."""

@@ -12,8 +12,8 @@ from typing import Final
 
 import msgspec
 
-from container.batch_job_frames import Blob
 from container.batch_job_quoting import quote_foreign
+from container.batch_job_wire.payload_frames import Blob
 from engine.causes import CauseKind, FailureCause
 
 

@@ -27,9 +27,9 @@ from types import FrameType
 from typing import Final, NoReturn, Protocol
 
 from batch_job_pack.order import Entry
-from batch_job_protocol import RunnerExit
 from batch_job_quoting import log, speaker_line, speaker_of
 from batch_job_supervisor import wakeups
+from batch_job_wire.protocol import RunnerExit
 
 LOOK_S: Final = 5.0
 """A task that has run for so long is looked for among the cancelled ones, and again after as long."""

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from batch_job_frames import DamagedEntry, TaskEntry
-from batch_job_protocol import RunnerExit
 from batch_job_quoting import log
+from batch_job_wire.payload_frames import DamagedEntry, TaskEntry
+from batch_job_wire.protocol import RunnerExit
 
 Entry = TaskEntry | DamagedEntry
 

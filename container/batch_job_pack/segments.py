@@ -11,15 +11,15 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from batch_job_protocol import (
+from batch_job_wire.protocol import result_key
+from batch_job_wire.result_frames import StoredFrame
+from batch_job_wire.result_segments import (
     MAX_SEGMENT_BYTES,
     SEGMENT_RESULT_BYTES,
     SEGMENT_RESULTS,
     ResultSegment,
-    result_key,
     segment_key,
 )
-from batch_job_results import StoredFrame
 
 FEWEST: Final = 5
 """Results that come less often in a second go by themselves: then a killed job may have called one task alone."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from batch_job_frames import BlobRef
+from batch_job_wire.payload_frames import BlobRef
 
 _KEPT_BYTES: Final = 64 * 1024 * 1024  # of shared blobs that the last entry didn't use
 

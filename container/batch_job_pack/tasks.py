@@ -13,45 +13,55 @@ from typing import Any, Final
 from batch_job_child import Payload
 from batch_job_control import ChildOutcome, MarkedLines, Phase
 from batch_job_errors import builtin_error
-from batch_job_frames import BlobRef, DamagedEntry, FrameError, PayloadReader, TaskEntry
 from batch_job_memory import LARGE_BYTES, FileBytes, LargeBytes, memory_limit
 from batch_job_pack.order import Entry
 from batch_job_pack.segments import SegmentWriter
 from batch_job_pack.shared_blobs import SharedBlobs
-from batch_job_protocol import (
-    MAX_SEGMENT_BYTES,
-    CodeError,
-    ResultSegment,
+from batch_job_quoting import log, quote_foreign
+from batch_job_settings import Settings
+from batch_job_store import MissingObject, Store, StoreError, provide_code
+from batch_job_supervisor import Exit, ProcessEnding, SigtermGuard, Supervisor, describe_death
+from batch_job_template.folder import TaskFolder
+from batch_job_template.templates import Templates
+from batch_job_wire.code_archive import CodeError
+from batch_job_wire.payload_frames import (
+    BlobRef,
+    DamagedEntry,
+    FrameError,
+    PayloadReader,
+    TaskEntry,
+)
+from batch_job_wire.protocol import (
     RunnerExit,
     blob_key,
-    last_segment,
     mark_key,
     marks_prefix,
-    parse_segment,
     result_key,
     results_prefix,
-    segment_key,
 )
-from batch_job_quoting import log, quote_foreign
-from batch_job_results import (
-    LONGEST_ERROR,
-    LONGEST_MESSAGE,
-    LONGEST_PLACE,
-    PYTHON_VERSION,
+from batch_job_wire.result_frames import (
     SIGNED_BYTES,
-    ResultMeta,
-    ResultStatus,
     StoredFrame,
     encode_result,
     is_signed,
     split_frames,
     stored_result,
 )
-from batch_job_settings import Settings
-from batch_job_store import MissingObject, Store, StoreError, provide_code
-from batch_job_supervisor import Exit, ProcessEnding, SigtermGuard, Supervisor, describe_death
-from batch_job_template.folder import TaskFolder
-from batch_job_template.templates import Templates
+from batch_job_wire.result_segments import (
+    MAX_SEGMENT_BYTES,
+    ResultSegment,
+    last_segment,
+    parse_segment,
+    segment_key,
+)
+from batch_job_wire.results import (
+    LONGEST_ERROR,
+    LONGEST_MESSAGE,
+    LONGEST_PLACE,
+    PYTHON_VERSION,
+    ResultMeta,
+    ResultStatus,
+)
 
 RUNNER_VERSION: Final = "0.1.0"
 

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 import msgspec
 
-from container.batch_job_protocol import JobParameter, pack_of, parallel_of
 from container.batch_job_quoting import quote_foreign
+from container.batch_job_wire.protocol import JobParameter, pack_of, parallel_of
 from engine.aws import limits
 from engine.aws.batch_states import STARTED, BatchState
 from engine.aws.calls.operations import DESCRIBE_JOBS, LIST_JOBS

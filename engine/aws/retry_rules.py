@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from container.batch_job_protocol import RunnerExit
+from container.batch_job_wire.protocol import RunnerExit
 
 HOST_LOST: Final = ("Host EC2", "Your Spot Task was interrupted.")
 """Begins of the status reasons of an attempt whose host went: an EC2 instance, or Fargate Spot's."""

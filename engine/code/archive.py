@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from container.batch_job_protocol import MAX_CODE_BYTES, MAX_CODE_FILES
+from container.batch_job_wire.code_archive import MAX_CODE_BYTES, MAX_CODE_FILES
 from engine.code.ignored import IgnorePattern, is_ignored, patterns_above, read_patterns
 from engine.errors import ConfigError
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from container.batch_job_protocol import MAX_CODE_BYTES, CodeError, checked_code, is_code_digest
+from container.batch_job_wire.code_archive import MAX_CODE_BYTES, CodeError, checked_code
+from container.batch_job_wire.protocol import is_code_digest
 from engine.code.archive import CodeArchive
 
 AT_ONCE: Final = 2

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
-from container.batch_job_frames import Blob
+from container.batch_job_wire.payload_frames import Blob
 
 BUDGET_BYTES: Final = 192 * 1024 * 1024
 """Payload that is being read or waits for its submission; with the cache's 64 MiB no more than 256 MiB.

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from container.batch_job_frames import Blob
+from container.batch_job_wire.payload_frames import Blob
 from engine.storage.byte_budget import ByteBudget
 
 CACHE_BYTES: Final = 64 * 1024 * 1024

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
-from container.batch_job_protocol import nesting_task
+from container.batch_job_wire.protocol import nesting_task
 from engine.tasks.task_record import TaskRecord, TaskState
 
 logger = logging.getLogger(__name__)

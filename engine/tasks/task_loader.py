@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from container.batch_job_frames import Blob
+from container.batch_job_wire.payload_frames import Blob
 from engine.messages import TaskArrived
 from engine.model import ResourceShape, TaskWork
 from engine.storage.byte_budget import ByteBudget

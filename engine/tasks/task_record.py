@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from container.batch_job_protocol import nesting_task
+from container.batch_job_wire.protocol import nesting_task
 from engine.aws.batch_states import BatchState
 from engine.aws.limits import MIB
 from engine.messages import TaskArrived

@@ -16,7 +16,8 @@ from provisioner.image.requirements import USERS_REQUIREMENTS, joined_requiremen
 from provisioner.image.wheels import build_wheels, fingerprint
 
 REQUIREMENTS: Final = "requirements.txt"
-RECIPE: Final = ("Dockerfile", REQUIREMENTS, "batch_job_*.py", "batch_job_pack/*.py", "batch_job_template/*.py")
+RUNNER: Final = ("batch_job_*.py", "batch_job_pack/*.py", "batch_job_template/*.py", "batch_job_wire/*.py")
+RECIPE: Final = ("Dockerfile", REQUIREMENTS, *RUNNER)
 WHEELS: Final = "wheels.txt"
 DEBIAN_PACKAGES: Final = "apt.txt"
 CONDA_ENVIRONMENT: Final = "environment.yml"

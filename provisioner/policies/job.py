@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from container.batch_job_protocol import (
+from container.batch_job_wire.protocol import (
     FENCE_NAME,
     MARK_NAME,
     MARKS_LISTED,

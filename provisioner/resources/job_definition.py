@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from container.batch_job_protocol import COMMAND, PARAMETER_DEFAULTS
+from container.batch_job_wire.protocol import COMMAND, PARAMETER_DEFAULTS
 from engine.aws.batch_states import LIVING
 from engine.aws.retry_rules import RETRY_STRATEGY
 from provisioner.clients import Document

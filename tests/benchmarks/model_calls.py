@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from container.batch_job_frames import task_ids
+from container.batch_job_wire.payload_frames import task_ids
 from engine.backends.batch.submit.packing import PROCESS_S
 from engine.config.settings import Pack
 from tests.benchmarks.peers.growth import Growth, Size, row

@@ -16,8 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from container.batch_job_frames import Blob, encode_payload
-from container.batch_job_protocol import WITH_CODE, to_inline
+from container.batch_job_wire.payload_forms import to_inline
+from container.batch_job_wire.payload_frames import Blob, encode_payload
+from container.batch_job_wire.protocol import WITH_CODE
 from engine.code.archive import CodeArchive, pack_code
 from provisioner.local.cluster import LocalCluster
 from tests.support.cluster.running_engine import run_client, running_engine

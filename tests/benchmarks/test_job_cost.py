@@ -20,8 +20,9 @@ from typing import Final
 
 import pytest
 
-from container.batch_job_frames import encode_payload
-from container.batch_job_protocol import results_prefix, to_inline
+from container.batch_job_wire.payload_forms import to_inline
+from container.batch_job_wire.payload_frames import encode_payload
+from container.batch_job_wire.protocol import results_prefix
 from tests.support.runner.client import STORE, payload, start_runner
 from tests.support.runner.packs import by_value
 from tests.support.runner.s3_stand_in import S3StandIn, serve

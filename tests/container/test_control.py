@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from container.batch_job_results import ResultMeta, ResultStatus, decode_result, encode_result
+from container.batch_job_wire.result_frames import decode_result, encode_result
+from container.batch_job_wire.results import ResultMeta, ResultStatus
 from tests.support.paths import ROOT
 
 META = ResultMeta("0" * 32, ResultStatus.SUCCESS, "returning", 1, 0.0, 0.0, 0.0, 0, "3.11", 0, None, "test")

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from container.batch_job_frames import (
+from container.batch_job_wire.payload_forms import to_inline_gzip
+from container.batch_job_wire.payload_frames import (
     FIRST_READ,
     Blob,
     FrameError,
@@ -24,7 +25,6 @@ from container.batch_job_frames import (
     submission_secret,
     task_ids,
 )
-from container.batch_job_protocol import to_inline_gzip
 
 Task = tuple[bytes, Sequence[Blob]]
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import textwrap
 
-from container.batch_job_protocol import nesting_task
+from container.batch_job_wire.protocol import nesting_task
 from engine.backends.batch.submit.request import runner_options
 from tests.support.paths import ROOT
 

@@ -8,29 +8,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from container.batch_job_protocol import (
+from container.batch_job_wire.payload_forms import (
     BUNDLE_TEXT,
-    COMMAND,
     MAX_INLINE_FRAME,
-    PARAMETER_DEFAULTS,
-    RUNNER_FOLDERS,
     PayloadForm,
     PayloadFormError,
+    from_inline,
+    payload_form,
+    to_bundle,
+    to_inline,
+    to_inline_gzip,
+)
+from container.batch_job_wire.protocol import (
+    COMMAND,
+    PARAMETER_DEFAULTS,
+    RUNNER_FOLDERS,
     RunnerExit,
     blob_key,
     bundle_name,
     bundle_owner,
     fence_key,
-    from_inline,
     loggable,
     mark_key,
-    payload_form,
     payload_key,
     result_key,
     results_prefix,
-    to_bundle,
-    to_inline,
-    to_inline_gzip,
 )
 
 

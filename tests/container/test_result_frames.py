@@ -12,21 +12,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from container.batch_job_results import (
+from container.batch_job_wire.result_frames import (
     LONGEST_PRINTED,
-    MAX_RESULT_BYTES,
     MAX_RESULT_FRAME,
     SIGNED_BYTES,
     ForeignResult,
     ResultError,
-    ResultMeta,
-    ResultStatus,
     decode_result,
     encode_result,
     is_signed,
     read_result,
     stored_result,
 )
+from container.batch_job_wire.results import MAX_RESULT_BYTES, ResultMeta, ResultStatus
 
 TASK_ID = b"0123456789abcdef"
 SECRET, OTHER = bytes(range(32)), bytes(32)

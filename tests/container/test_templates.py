@@ -10,9 +10,11 @@ from typing import Any, Final
 
 import pytest
 
-from container.batch_job_frames import encode_payload
-from container.batch_job_protocol import result_key, to_bundle, to_inline
-from container.batch_job_results import ResultMeta, ResultStatus, decode_result
+from container.batch_job_wire.payload_forms import to_bundle, to_inline
+from container.batch_job_wire.payload_frames import encode_payload
+from container.batch_job_wire.protocol import result_key
+from container.batch_job_wire.result_frames import decode_result
+from container.batch_job_wire.results import ResultMeta, ResultStatus
 from tests.support.cases import these_now
 from tests.support.runner.client import STORE, payload, start_runner
 from tests.support.runner.forked_jobs import KILLED, ForkedJobs

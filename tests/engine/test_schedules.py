@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import pytest
 
-from container.batch_job_protocol import nesting_task
+from container.batch_job_wire.protocol import nesting_task
 from engine.backends.batch.ledger import Submission
 from engine.backends.batch.track.canceller import Canceller
 from engine.tasks.nested_tasks import NestedTasks

@@ -18,7 +18,7 @@ import botocore.session
 from botocore.model import OperationModel, Shape
 from botocore.utils import parse_timestamp
 
-from container.batch_job_protocol import COMMAND, PARAMETER_DEFAULTS
+from container.batch_job_wire.protocol import COMMAND, PARAMETER_DEFAULTS
 from engine.aws.errors import AwsError, classify_answer
 from engine.aws.retry_rules import RETRY_STRATEGY
 from provisioner.clients import Clients, Document

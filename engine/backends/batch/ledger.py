@@ -21,7 +21,7 @@ from enum import StrEnum
 from itertools import islice
 from typing import Final
 
-from container.batch_job_protocol import ResultSegment, last_segment
+from container.batch_job_wire.result_segments import ResultSegment, last_segment
 from engine.aws.batch_states import BatchState
 from engine.backends.batch.unsent_submit import UnsentSubmit
 from engine.model import CancelReason, JobObservation, ResourceShape, Route, TaskWork

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from container import batch_job_protocol as protocol
-from container.batch_job_protocol import ResultSegment
+from container.batch_job_wire import protocol
+from container.batch_job_wire.result_segments import ResultSegment, parse_segment, segment_key
 
 _HEX32: Final = "[0-9a-f]{32}"
 
@@ -113,12 +113,12 @@ class StoreLayout:
 
     def segment(self, submission_id: str, segment: ResultSegment) -> str:
         """Key of several results of a pack."""
-        return f"{self.root}/{protocol.segment_key(submission_id, segment)}"
+        return f"{self.root}/{segment_key(submission_id, segment)}"
 
     def parse_result(self, key: str) -> tuple[str, bytes | ResultSegment] | None:
         """Parse submission id, and task id or segment, out of a result's key; None for what isn't one."""
         submission_id, _, name = key.removeprefix(self.results).partition("/")
         if not is_submission_id(submission_id):
             return None
-        found = bytes.fromhex(name) if re.fullmatch(_HEX32, name) else protocol.parse_segment(name)
+        found = bytes.fromhex(name) if re.fullmatch(_HEX32, name) else parse_segment(name)
         return None if found is None else (submission_id, found)

@@ -8,8 +8,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from container.batch_job_protocol import COMMAND, JobParameter
 from container.batch_job_quoting import quote_foreign
+from container.batch_job_wire.protocol import COMMAND, JobParameter
 from engine.aws import limits
 from engine.aws.calls.operations import DESCRIBE_DEFINITIONS, DESCRIBE_ENVIRONMENTS, DESCRIBE_QUEUES, LIST_OBJECTS
 from engine.aws.client import AwsClient

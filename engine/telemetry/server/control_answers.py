@@ -9,7 +9,7 @@ from typing import Final
 
 import zmq
 
-from container.batch_job_protocol import CodeError
+from container.batch_job_wire.code_archive import CodeError
 from engine.code.uploads import CodeUploads
 from engine.config.settings import StopMode
 from engine.config.values import BUDGET_ALLOWED, parse_budget

@@ -14,28 +14,38 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from container.batch_job_frames import FrameError, PayloadReader, TaskEntry, task_ids
-from container.batch_job_protocol import (
-    MAX_SEGMENT_BYTES,
-    SEGMENT_RESULT_BYTES,
-    SEGMENT_RESULTS,
-    SEGMENTS,
-    JobParameter,
+from container.batch_job_wire.payload_forms import (
     PayloadForm,
     PayloadFormError,
-    ResultSegment,
+    from_inline,
+    payload_form,
+)
+from container.batch_job_wire.payload_frames import (
+    FrameError,
+    PayloadReader,
+    TaskEntry,
+    task_ids,
+)
+from container.batch_job_wire.protocol import (
+    SEGMENTS,
+    JobParameter,
     RunnerExit,
     blob_key,
     bundle_name,
     fence_key,
-    from_inline,
     job_options,
-    payload_form,
     payload_key,
     result_key,
+)
+from container.batch_job_wire.result_frames import encode_result
+from container.batch_job_wire.result_segments import (
+    MAX_SEGMENT_BYTES,
+    SEGMENT_RESULT_BYTES,
+    SEGMENT_RESULTS,
+    ResultSegment,
     segment_key,
 )
-from container.batch_job_results import ResultMeta, ResultStatus, encode_result
+from container.batch_job_wire.results import ResultMeta, ResultStatus
 from provisioner.local.http.server import HttpRequest, HttpResponse
 from provisioner.local.processes.executor import JobLaunch
 from provisioner.local.processes.fork_server.framing import Exited

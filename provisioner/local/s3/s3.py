@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, TypeAlias
 
-from container.batch_job_protocol import RESULTS
+from container.batch_job_wire.protocol import RESULTS
 from provisioner.local.account.moto_bridge import Moto
 from provisioner.local.faults.fault_injector import FaultInjector
 from provisioner.local.faults.faults import (

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from container.batch_job_protocol import JobParameter, PayloadForm, payload_form
+from container.batch_job_wire.payload_forms import PayloadForm, payload_form
+from container.batch_job_wire.protocol import JobParameter
 from provisioner.clients import Document
 from provisioner.selftest.bench import Bench, size_of
 from provisioner.selftest.model import CheckFailed

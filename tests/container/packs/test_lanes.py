@@ -7,8 +7,8 @@ from typing import Final
 
 import pytest
 
-from container.batch_job_protocol import mark_key, result_key
-from container.batch_job_results import ResultStatus
+from container.batch_job_wire.protocol import mark_key, result_key
+from container.batch_job_wire.results import ResultStatus
 from engine.model import LogEvent
 from engine.telemetry.server.logs.speakers import Speakers
 from tests.support.cases import first_now

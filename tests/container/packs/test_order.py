@@ -7,9 +7,10 @@ from typing import Any, Final
 
 import pytest
 
-from container.batch_job_frames import Blob, encode_payload, task_ids
-from container.batch_job_protocol import RunnerExit, mark_key, result_key, to_bundle
-from container.batch_job_results import ResultStatus
+from container.batch_job_wire.payload_forms import to_bundle
+from container.batch_job_wire.payload_frames import Blob, encode_payload, task_ids
+from container.batch_job_wire.protocol import RunnerExit, mark_key, result_key
+from container.batch_job_wire.results import ResultStatus
 from tests.support.cases import first_now
 from tests.support.runner.client import STORE, dumps, payload
 from tests.support.runner.forked_jobs import KILLED, ForkedJobs

@@ -11,15 +11,15 @@ from typing import Any, Final
 
 import pytest
 
-from container.batch_job_protocol import (
+from container.batch_job_wire.protocol import mark_key, result_key
+from container.batch_job_wire.result_frames import decode_result, split_frames, told_task_id
+from container.batch_job_wire.result_segments import (
     SEGMENT_RESULT_BYTES,
     SEGMENT_RESULTS,
     ResultSegment,
-    mark_key,
     parse_segment,
-    result_key,
 )
-from container.batch_job_results import ResultMeta, ResultStatus, decode_result, split_frames, told_task_id
+from container.batch_job_wire.results import ResultMeta, ResultStatus
 from tests.support.cases import first_now
 from tests.support.paths import CONTAINER
 from tests.support.runner.client import STORE

@@ -12,17 +12,12 @@ from typing import Any
 
 import pytest
 
-from container.batch_job_frames import Blob, encode_payload
-from container.batch_job_protocol import (
-    MAX_CODE_BYTES,
-    WITH_CODE,
-    CodeError,
-    checked_code,
-    job_options,
-    payload_form,
-    to_inline,
-)
-from container.batch_job_results import ResultMeta, ResultStatus, decode_result
+from container.batch_job_wire.code_archive import MAX_CODE_BYTES, CodeError, checked_code
+from container.batch_job_wire.payload_forms import payload_form, to_inline
+from container.batch_job_wire.payload_frames import Blob, encode_payload
+from container.batch_job_wire.protocol import WITH_CODE, job_options
+from container.batch_job_wire.result_frames import decode_result
+from container.batch_job_wire.results import ResultMeta, ResultStatus
 from engine.code.archive import CodeArchive, pack_code
 from tests.support.cases import first_now
 from tests.support.runner.client import STORE, payload, start_runner

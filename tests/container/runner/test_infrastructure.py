@@ -18,9 +18,10 @@ from typing import Any
 import botocore.exceptions
 import pytest
 
-from container.batch_job_frames import Blob, encode_payload
-from container.batch_job_protocol import to_bundle, to_inline
-from container.batch_job_results import KEPT_BYTES, ResultMeta, ResultStatus, decode_result
+from container.batch_job_wire.payload_forms import to_bundle, to_inline
+from container.batch_job_wire.payload_frames import Blob, encode_payload
+from container.batch_job_wire.result_frames import decode_result
+from container.batch_job_wire.results import KEPT_BYTES, ResultMeta, ResultStatus
 from tests.support.cases import first_now, these_now
 from tests.support.paths import ROOT
 from tests.support.runner.client import STORE, dumps, payload, start_runner

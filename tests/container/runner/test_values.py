@@ -115,8 +115,8 @@ def test_output_passes_through_and_values_are_never_logged(client: Client) -> No
     client("""
         import os, subprocess
         from tests.support.runner.client import STORE, payload, start_runner
-        from container.batch_job_frames import encode_payload
-        from container.batch_job_protocol import to_inline
+        from container.batch_job_wire.payload_frames import encode_payload
+        from container.batch_job_wire.payload_forms import to_inline
 
         def talk(secret):
             print("hello out")
@@ -136,8 +136,8 @@ def test_300_mebibytes_of_output_flow_in_bounded_memory(client: Client) -> None:
     client("""
         import os, subprocess
         from tests.support.runner.client import payload, start_runner
-        from container.batch_job_frames import encode_payload
-        from container.batch_job_protocol import to_inline
+        from container.batch_job_wire.payload_frames import encode_payload
+        from container.batch_job_wire.payload_forms import to_inline
 
         def talk():
             for _ in range(300):

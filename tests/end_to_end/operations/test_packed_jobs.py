@@ -29,9 +29,10 @@ with Client(address=ADDRESS) as client:
     assert client.map(square, range({tasks})) == [number * number for number in range({tasks})]
 """
 OLD_IMAGE: Final = """
-import batch_job_frames, batch_job_runner
-from batch_job_protocol import JobParameter, job_options
-batch_job_frames._PACKED = 0  # a version that no frame has: it reads those up to 2
+import batch_job_runner
+from batch_job_wire import payload_frames
+from batch_job_wire.protocol import JobParameter, job_options
+payload_frames._PACKED = 0  # a version that no frame has: it reads those up to 2
 YOUNGER = ("pack", "timeout", "segments", "template")
 def main(argv, environ, make_client):
     argv = list(argv)

@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 
-from container.batch_job_protocol import parse_segment
+from container.batch_job_wire.result_segments import parse_segment
 from provisioner.local.cluster import LocalCluster
 from tests.support.cluster.running_engine import (
     await_condition,

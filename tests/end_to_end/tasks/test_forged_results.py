@@ -18,7 +18,8 @@ def guarded(go):
     return "its own"
 def forge(queue):
     import boto3, cloudpickle
-    from batch_job_results import ResultMeta, ResultStatus, encode_result
+    from batch_job_wire.result_frames import encode_result
+    from batch_job_wire.results import ResultMeta, ResultStatus
     batch, me = boto3.client("batch", region_name="us-east-1"), os.environ["AWS_BATCH_JOB_ID"]
     others = []
     while not others:

@@ -10,7 +10,8 @@ from xml.etree import ElementTree
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from container.batch_job_results import ResultError, ResultMeta, ResultStatus, encode_result, read_result
+from container.batch_job_wire.result_frames import ResultError, encode_result, read_result
+from container.batch_job_wire.results import ResultMeta, ResultStatus
 from engine.aws.errors import AwsError, ErrorAction
 from engine.aws.object_store import Listed, ObjectStore
 from engine.aws.session import AwsSession

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from container.batch_job_protocol import MAX_CODE_BYTES, checked_code
+from container.batch_job_wire.code_archive import MAX_CODE_BYTES, checked_code
 from engine.code.archive import CodeArchive, pack_code
 from engine.errors import ConfigError
 

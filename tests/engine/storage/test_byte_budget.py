@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from container.batch_job_frames import Blob
+from container.batch_job_wire.payload_frames import Blob
 from engine.storage.byte_budget import ByteBudget
 
 

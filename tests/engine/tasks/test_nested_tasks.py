@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from container.batch_job_protocol import nested_client_name, nesting_task
+from container.batch_job_wire.protocol import nested_client_name, nesting_task
 from engine.messages import TaskArrived
 from engine.tasks.nested_tasks import LEAST_LENT
 from tests.support.engine.task_manager_bench import Bench, settle, task_id

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from container.batch_job_frames import Blob
+from container.batch_job_wire.payload_frames import Blob
 from engine.messages import TaskArrived
 from engine.model import ResourceShape
 from engine.storage.byte_budget import BUDGET_BYTES, ByteBudget

@@ -17,8 +17,8 @@ from typing import Any
 import boto3
 import cloudpickle
 
-from container.batch_job_frames import Blob
-from container.batch_job_protocol import COMMAND, PARAMETER_DEFAULTS
+from container.batch_job_wire.payload_frames import Blob
+from container.batch_job_wire.protocol import COMMAND, PARAMETER_DEFAULTS
 from engine.aws.batch_states import LIVING, BatchState
 from engine.backends.batch.backend import BatchBackend
 from engine.config.settings import ManagerConfig

@@ -16,18 +16,17 @@ from urllib.request import Request, urlopen
 
 import cloudpickle
 
-from container.batch_job_frames import Blob, encode_payload
-from container.batch_job_protocol import (
+from container.batch_job_wire.payload_forms import to_bundle, to_inline, to_inline_gzip
+from container.batch_job_wire.payload_frames import Blob, encode_payload
+from container.batch_job_wire.protocol import (
     JobParameter,
     blob_key,
     bundle_name,
     payload_key,
     result_key,
-    to_bundle,
-    to_inline,
-    to_inline_gzip,
 )
-from container.batch_job_results import ResultMeta, ResultStatus, decode_result
+from container.batch_job_wire.result_frames import decode_result
+from container.batch_job_wire.results import ResultMeta, ResultStatus
 from tests.support.paths import CONTAINER
 
 RUNNER = CONTAINER / "batch_job_runner.py"

@@ -6,9 +6,11 @@ import pickle
 from collections.abc import Sequence
 from typing import Any, Final
 
-from container.batch_job_frames import encode_payload
-from container.batch_job_protocol import result_key, to_inline
-from container.batch_job_results import ResultMeta, decode_result
+from container.batch_job_wire.payload_forms import to_inline
+from container.batch_job_wire.payload_frames import encode_payload
+from container.batch_job_wire.protocol import result_key
+from container.batch_job_wire.result_frames import decode_result
+from container.batch_job_wire.results import ResultMeta
 from tests.support.runner.client import STORE, payload
 from tests.support.runner.forked_jobs import Job
 from tests.support.runner.s3_stand_in import S3StandIn

@@ -13,28 +13,29 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from container.batch_job_frames import is_packed, submission_secret, task_ids
-from container.batch_job_protocol import (
-    SEGMENT_RESULTS,
+from container.batch_job_wire.payload_forms import PayloadForm, from_inline, payload_form
+from container.batch_job_wire.payload_frames import is_packed, submission_secret, task_ids
+from container.batch_job_wire.protocol import (
     SEGMENTS,
     JobParameter,
-    PayloadForm,
-    ResultSegment,
     bundle_name,
     fence_key,
-    from_inline,
     job_options,
-    last_segment,
     mark_key,
     parallel_of,
-    parse_segment,
-    payload_form,
     payload_key,
     result_key,
     results_prefix,
+)
+from container.batch_job_wire.result_frames import encode_result
+from container.batch_job_wire.result_segments import (
+    SEGMENT_RESULTS,
+    ResultSegment,
+    last_segment,
+    parse_segment,
     segment_key,
 )
-from container.batch_job_results import ResultMeta, ResultStatus, encode_result
+from container.batch_job_wire.results import ResultMeta, ResultStatus
 from engine.backends.batch.submit.request import read_pack
 from engine.model import CancelReason
 from tests.support.schedules.bucket_model import Bucket, refused

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from unittest.mock import patch
 
-from container.batch_job_protocol import nested_client_name
+from container.batch_job_wire.protocol import nested_client_name
 from engine.aws.errors import AwsError
 from engine.config.settings import Pack
 from engine.errors import StartupError

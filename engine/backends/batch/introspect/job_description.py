@@ -9,8 +9,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from container.batch_job_protocol import BUNDLE_TEXT, NOT_GIVEN, JobParameter
 from container.batch_job_quoting import quote_foreign
+from container.batch_job_wire.payload_forms import BUNDLE_TEXT
+from container.batch_job_wire.protocol import NOT_GIVEN, JobParameter
 from engine.aws.batch_jobs import TEXT_LENGTH, BatchJob
 from engine.aws.batch_states import BatchState
 from engine.model import Attempt, Description

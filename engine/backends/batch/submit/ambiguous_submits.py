@@ -12,7 +12,7 @@ import asyncio
 import logging
 from typing import Final
 
-from container.batch_job_protocol import JobParameter
+from container.batch_job_wire.protocol import JobParameter
 from engine.aws.batch_jobs import LISTED_WITHIN_S, JobsClient, jobs_named
 from engine.aws.budget import Sleep
 from engine.aws.calls.operations import DELETE_OBJECTS, PUT_OBJECT, TERMINATE_JOB

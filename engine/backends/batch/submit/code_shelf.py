@@ -10,7 +10,7 @@ import logging
 from dataclasses import replace
 from typing import Final
 
-from container.batch_job_frames import Blob
+from container.batch_job_wire.payload_frames import Blob
 from engine.aws.calls.operations import GET_PAYLOAD
 from engine.aws.client import AwsClient
 from engine.aws.errors import AwsError, ErrorAction

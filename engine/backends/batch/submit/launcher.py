@@ -10,9 +10,9 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from container.batch_job_frames import Blob, encode_payload
-from container.batch_job_protocol import bundle_name
 from container.batch_job_quoting import quote_foreign
+from container.batch_job_wire.payload_frames import Blob, encode_payload
+from container.batch_job_wire.protocol import bundle_name
 from engine.aws import limits
 from engine.aws.batch_jobs import is_job_id
 from engine.aws.calls.operations import PUT_OBJECT, SUBMIT_JOB

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from container.batch_job_protocol import (
+from container.batch_job_wire.payload_forms import (
     MAX_INLINE_FRAME,
     PayloadForm,
     payload_form,

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from container.batch_job_protocol import (
+from container.batch_job_wire.protocol import (
     CODE,
     PACK,
     PARALLEL,

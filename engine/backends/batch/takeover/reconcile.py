@@ -16,9 +16,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from container.batch_job_frames import FrameError, task_ids
-from container.batch_job_protocol import JobParameter, PayloadFormError
 from container.batch_job_quoting import quote_foreign
+from container.batch_job_wire.payload_forms import PayloadFormError
+from container.batch_job_wire.payload_frames import FrameError, task_ids
+from container.batch_job_wire.protocol import JobParameter
 from engine.aio import cancel_and_wait, wait_for_either
 from engine.aws.batch_jobs import LISTED_WITHIN_S, BatchJob
 from engine.aws.batch_states import ENDED

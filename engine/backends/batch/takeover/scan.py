@@ -16,24 +16,31 @@ from functools import partial
 from itertools import chain
 from typing import Final
 
-from container.batch_job_frames import FIRST_READ, FrameError, manifest_length, submission_secret, task_ids
-from container.batch_job_protocol import (
+from container.batch_job_quoting import quote_foreign
+from container.batch_job_wire.payload_forms import (
+    PayloadForm,
+    PayloadFormError,
+    from_inline,
+    payload_form,
+)
+from container.batch_job_wire.payload_frames import (
+    FIRST_READ,
+    FrameError,
+    manifest_length,
+    submission_secret,
+    task_ids,
+)
+from container.batch_job_wire.protocol import (
     CODE,
-    MAX_SEGMENT_BYTES,
     PAYLOADS,
     RESULTS,
     JobParameter,
-    PayloadForm,
-    PayloadFormError,
-    ResultSegment,
     bundle_name,
     bundle_owner,
-    from_inline,
     job_options,
-    payload_form,
 )
-from container.batch_job_quoting import quote_foreign
-from container.batch_job_results import split_frames, told_task_id
+from container.batch_job_wire.result_frames import split_frames, told_task_id
+from container.batch_job_wire.result_segments import MAX_SEGMENT_BYTES, ResultSegment
 from engine.aws.batch_jobs import LISTED_WITHIN_S, BatchJob, JobsClient
 from engine.aws.batch_states import ENDED, BatchState
 from engine.aws.budget import Clock

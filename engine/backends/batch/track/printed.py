@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final
 
 from container.batch_job_quoting import runner_text, speaker_of
-from container.batch_job_results import OUTPUT_KINDS, OutputMark, ResultMeta
+from container.batch_job_wire.results import OUTPUT_KINDS, OutputMark, ResultMeta
 from engine.model import LogEvent, Printed, PrintedEnd, PrintedPart
 
 HELD_CHARACTERS: Final = 512 * 1024

@@ -13,17 +13,16 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
-from container.batch_job_protocol import MAX_SEGMENT_BYTES
 from container.batch_job_quoting import quote_foreign
-from container.batch_job_results import (
+from container.batch_job_wire.result_frames import (
     MAX_RESULT_FRAME,
     ForeignResult,
-    ResultMeta,
-    ResultStatus,
     decode_result,
     read_result,
     split_frames,
 )
+from container.batch_job_wire.result_segments import MAX_SEGMENT_BYTES
+from container.batch_job_wire.results import ResultMeta, ResultStatus
 from engine.aws import limits
 from engine.aws.budget import Sleep
 from engine.aws.calls.operations import GET_OBJECT

@@ -13,7 +13,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from container.batch_job_protocol import ResultSegment
+from container.batch_job_wire.result_segments import ResultSegment
 from engine.aws import limits
 from engine.aws.budget import Clock
 from engine.aws.calls.operations import LIST_OBJECTS

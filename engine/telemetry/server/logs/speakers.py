@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from container.batch_job_quoting import is_speaker_line, runner_text, speaker_of
-from container.batch_job_results import OutputMark
+from container.batch_job_wire.results import OutputMark
 from engine.model import LogEvent
 from engine.telemetry.schema.messages import LogLine
 from engine.telemetry.server.logs.ring import lines_of

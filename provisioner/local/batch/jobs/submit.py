@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from container.batch_job_protocol import REFERENCE
+from container.batch_job_wire.protocol import REFERENCE
 from provisioner.local.batch.control_plane import fargate_rules
 from provisioner.local.batch.errors import client_error
 from provisioner.local.batch.records import JobSpec, LocalDefinition, LocalQueue, RetryRule

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from container.batch_job_protocol import ResultSegment
+from container.batch_job_wire.result_segments import ResultSegment
 from engine.backends.batch.names import (
     JobKind,
     ParsedName,

@@ -12,7 +12,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from container.batch_job_protocol import COMMAND
+from container.batch_job_wire.protocol import COMMAND
 from engine.aws.session import AwsSession
 from engine.model import LinkId
 from engine.telemetry.schema.light import LightState, light_of

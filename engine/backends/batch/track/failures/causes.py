@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from container.batch_job_protocol import RunnerExit
 from container.batch_job_quoting import quote_foreign
-from container.batch_job_results import ResultMeta, ResultStatus
+from container.batch_job_wire.protocol import RunnerExit
+from container.batch_job_wire.results import ResultMeta, ResultStatus
 from engine.aws.limits import MIB
 from engine.aws.retry_rules import NOT_STARTED
 from engine.backends.batch.track.failures.failure import JobEnd

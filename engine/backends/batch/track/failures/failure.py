@@ -6,8 +6,8 @@ from typing import Final
 
 import msgspec
 
-from container.batch_job_protocol import MORE_MEMORY, RESULT_WRITTEN, RunnerExit
 from container.batch_job_quoting import quote_foreign, quote_foreign_lines
+from container.batch_job_wire.protocol import MORE_MEMORY, RESULT_WRITTEN, RunnerExit
 from engine.aws.batch_jobs import BatchJob
 from engine.aws.batch_states import BatchState
 from engine.aws.retry_rules import HOST_LOST, are_retried

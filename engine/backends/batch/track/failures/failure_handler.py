@@ -17,8 +17,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
-from container.batch_job_protocol import RunnerExit
 from container.batch_job_quoting import quote_foreign
+from container.batch_job_wire.protocol import RunnerExit
 from engine.aws import limits
 from engine.aws.batch_states import BatchState
 from engine.aws.budget import Clock, Sleep

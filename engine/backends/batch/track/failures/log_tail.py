@@ -11,7 +11,7 @@ import logging
 from typing import Any, Final
 
 from container.batch_job_quoting import is_speaker_line, runner_text, speaker_of
-from container.batch_job_results import OutputMark
+from container.batch_job_wire.results import OutputMark
 from engine.aws.calls.operations import GET_LOG_EVENTS
 from engine.aws.client import AwsClient
 from engine.aws.errors import AwsError

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from container.batch_job_frames import Blob
-from container.batch_job_protocol import JobParameter
+from container.batch_job_wire.payload_frames import Blob
+from container.batch_job_wire.protocol import JobParameter
 from engine.aws.batch_jobs import BatchJob
 from engine.aws.errors import AwsError, ErrorAction
 from engine.backends.batch.names import StoreLayout

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from container.batch_job_frames import Blob
+from container.batch_job_wire.payload_frames import Blob
 from engine.aws import limits
 from engine.backends.batch.ledger import BatchTask
 from engine.backends.batch.submit.collector import Collector

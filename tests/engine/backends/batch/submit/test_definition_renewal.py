@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from container.batch_job_protocol import COMMAND
+from container.batch_job_wire.protocol import COMMAND
 from engine.aws.calls.pauses import Pauses
 from engine.aws.errors import AwsError, ErrorAction
 from engine.backends.batch.submit.definition_renewal import LOOK_AGAIN_S, DefinitionRenewal, is_pinned, name_of

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from container.batch_job_frames import Blob
+from container.batch_job_wire.payload_frames import Blob
 from engine.backends.batch.ledger import BatchTask, Ledger
 from engine.backends.batch.names import StoreLayout
 from engine.backends.batch.submission_secrets import SubmissionSecrets

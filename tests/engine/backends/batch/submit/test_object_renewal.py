@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from container.batch_job_frames import Blob
+from container.batch_job_wire.payload_frames import Blob
 from engine.aws.errors import AwsError, ErrorAction
 from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
 from engine.backends.batch.names import StoreLayout

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from container.batch_job_protocol import COMMAND
+from container.batch_job_wire.protocol import COMMAND
 from engine.aws import limits
 from engine.aws.fargate import FargateSize
 from engine.backends.batch.ledger import BatchTask, Submission

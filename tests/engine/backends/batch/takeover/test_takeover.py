@@ -14,9 +14,11 @@ import cloudpickle
 import msgspec
 import pytest
 
-from container.batch_job_frames import encode_payload
-from container.batch_job_protocol import BUNDLE_TEXT, bundle_name, to_bundle, to_inline_gzip
-from container.batch_job_results import ResultMeta, ResultStatus, encode_result
+from container.batch_job_wire.payload_forms import BUNDLE_TEXT, to_bundle, to_inline_gzip
+from container.batch_job_wire.payload_frames import encode_payload
+from container.batch_job_wire.protocol import bundle_name
+from container.batch_job_wire.result_frames import encode_result
+from container.batch_job_wire.results import ResultMeta, ResultStatus
 from engine.aws.batch_jobs import LISTED_WITHIN_S
 from engine.aws.batch_states import LIVING
 from engine.backends.batch.names import JobKind, StoreLayout, job_name, new_submission_id

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from container.batch_job_results import MARKS_AFTER_S, OutputMark
+from container.batch_job_wire.results import MARKS_AFTER_S, OutputMark
 from engine.aws.batch_states import BatchState
 from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
 from engine.backends.batch.track.output_follower import (

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from container.batch_job_protocol import ResultSegment
+from container.batch_job_wire.result_segments import ResultSegment
 from engine.aws.batch_states import BatchState
 from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission
 from engine.backends.batch.names import StoreLayout

@@ -8,8 +8,8 @@ from typing import Any, cast
 
 import pytest
 
-from container.batch_job_frames import Blob, encode_payload
-from container.batch_job_protocol import bundle_name
+from container.batch_job_wire.payload_frames import Blob, encode_payload
+from container.batch_job_wire.protocol import bundle_name
 from engine.aws.object_store import Listed, ListPage
 from engine.backends.batch.ledger import BatchStage, BatchTask, Submission
 from engine.backends.batch.names import StoreLayout

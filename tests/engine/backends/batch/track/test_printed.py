@@ -8,7 +8,7 @@ import zlib
 import pytest
 
 from container.batch_job_quoting import speaker_line
-from container.batch_job_results import OutputMark, ResultMeta, ResultStatus
+from container.batch_job_wire.results import OutputMark, ResultMeta, ResultStatus
 from engine.backends.batch.track.printed import HELD_CHARACTERS, MarkedLog, printed_of
 from engine.model import LogEvent, Printed, PrintedEnd, PrintedPart
 from tests.support.runner.log_lines import runner_line

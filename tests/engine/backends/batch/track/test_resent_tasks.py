@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from container.batch_job_results import ResultMeta, ResultStatus, encode_result
+from container.batch_job_wire.result_frames import encode_result
+from container.batch_job_wire.results import ResultMeta, ResultStatus
 from engine.aws.client import AwsClient
 from engine.aws.errors import AwsError, ErrorAction
 from engine.aws.object_store import Listed, ListPage

@@ -18,9 +18,10 @@ import cloudpickle
 import pytest
 from scaler.utility.exceptions import ProcessorDiedError
 
-from container.batch_job_frames import submission_secret
-from container.batch_job_protocol import from_inline
-from container.batch_job_results import ResultMeta, ResultStatus, decode_result, encode_result
+from container.batch_job_wire.payload_forms import from_inline
+from container.batch_job_wire.payload_frames import submission_secret
+from container.batch_job_wire.result_frames import decode_result, encode_result
+from container.batch_job_wire.results import ResultMeta, ResultStatus
 from engine.aws.client import AwsClient
 from engine.aws.object_store import ObjectStore
 from engine.aws.session import AwsSession

@@ -10,8 +10,9 @@ from typing import Any, cast
 
 import pytest
 
-from container.batch_job_protocol import MAX_SEGMENT_BYTES, ResultSegment
-from container.batch_job_results import ResultMeta, ResultStatus, encode_result
+from container.batch_job_wire.result_frames import encode_result
+from container.batch_job_wire.result_segments import MAX_SEGMENT_BYTES, ResultSegment
+from container.batch_job_wire.results import ResultMeta, ResultStatus
 from engine.aws.client import AwsClient
 from engine.aws.object_store import Listed, ListPage, ObjectStore
 from engine.aws.session import AwsSession

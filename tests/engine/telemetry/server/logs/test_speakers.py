@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from container.batch_job_results import OutputMark
+from container.batch_job_wire.results import OutputMark
 from engine.model import LogEvent
 from engine.telemetry.schema.messages import GetLogs
 from engine.telemetry.server.logs.speakers import Speakers

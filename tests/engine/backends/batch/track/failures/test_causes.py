@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from container.batch_job_results import ResultMeta, ResultStatus
+from container.batch_job_wire.results import ResultMeta, ResultStatus
 from engine.aws.batch_jobs import BatchJob
 from engine.backends.batch.track.failures.causes import cause_of_end, cause_of_result
 from engine.backends.batch.track.failures.failure import JobEnd

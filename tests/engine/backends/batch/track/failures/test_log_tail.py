@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from container.batch_job_quoting import speaker_line
-from container.batch_job_results import OutputMark
+from container.batch_job_wire.results import OutputMark
 from engine.backends.batch.track.failures.log_tail import TAIL_PAGES, LogTail
 from tests.support.engine.paged_logs import PagedLogs
 from tests.support.runner.log_lines import runner_line

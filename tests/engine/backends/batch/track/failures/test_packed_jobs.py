@@ -8,7 +8,8 @@ from typing import Any, cast
 
 import pytest
 
-from container.batch_job_protocol import ResultSegment, RunnerExit
+from container.batch_job_wire.protocol import RunnerExit
+from container.batch_job_wire.result_segments import ResultSegment
 from engine.aws.client import AwsClient
 from engine.aws.retry_rules import HOST_LOST
 from engine.aws.session import AwsSession

@@ -1,4 +1,4 @@
-"""The wire format from manager to runner: payload frames. What comes back is in `batch_job_results`.
+"""The wire format from manager to runner: payload frames. What comes back is in `result_frames`.
 
 Pure functions over little-endian bytes, stdlib only, Python 3.10+; blobs are opaque, nothing here unpickles. Whatever
 is wrong with a frame is a `FrameError` of one sentence. A payload frame is written once per submission and read by
@@ -62,7 +62,7 @@ class Blob(NamedTuple):
 
 
 class BlobRef(NamedTuple):
-    """Place of a blob: in the bundle (`offset`) or outside of it, as the object of `batch_job_protocol.blob_key`."""
+    """Place of a blob: in the bundle (`offset`) or outside of it, as the object of `protocol.blob_key`."""
 
     length: int
     offset: int | None
