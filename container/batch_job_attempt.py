@@ -17,10 +17,12 @@ from batch_job_pack.order import Entry, run_pack
 from batch_job_pack.tasks import JobTasks
 from batch_job_quoting import log
 from batch_job_settings import Settings, UsageError
+from batch_job_sigterm import SigtermGuard, Terminated, note_terminated
 from batch_job_store import MissingCredentials, Store, StoreError
-from batch_job_supervisor import SigtermGuard, Terminated, note_terminated
+from batch_job_template.forking import ForkingProcess
+from batch_job_template.process import bare_process
 from batch_job_template.templates import Templates, job_templates
-from batch_job_wire.payload_forms import PayloadForm, from_inline, payload_form
+from batch_job_wire.payload_forms import PayloadForm, PayloadFormError, from_inline, payload_form
 from batch_job_wire.payload_frames import FrameError, PayloadReader
 from batch_job_wire.protocol import (
     RunnerExit,
@@ -31,14 +33,18 @@ from batch_job_wire.protocol import (
 
 
 def run_attempt(
-    settings: Settings, guard: SigtermGuard, templates: Templates, make_client: Callable[[str | None], Any] | None
+    settings: Settings,
+    guard: SigtermGuard,
+    bare: ForkingProcess | None,
+    make_client: Callable[[str | None], Any] | None,
 ) -> int:
-    """Run the job that the settings describe; its exit code. Raises `UsageError`, `PayloadFormError`, `Terminated`."""
+    """Run the job that the settings describe; its exit code. Raises `UsageError`, `Terminated`."""
     connect = partial(make_client or batch_job_store.make_client, settings.region)
 
     def run() -> int:
         store = Store(connect(), settings.bucket, settings.prefix, settings.patience_s, owner=settings.owner)
-        return _Attempt(settings, store, guard, templates, connect).run()
+        with job_templates(bare, lambda: guard.received, may_load=settings.may_use_template) as templates:
+            return _Attempt(settings, store, guard, templates, connect).run()
 
     return _code_of(settings, run)
 
@@ -55,7 +61,7 @@ def _code_of(settings: Settings, run: Callable[[], int]) -> int:
         code = RunnerExit.TRY_AGAIN if may_pass else RunnerExit.REFUSED
         log(f"{error}: exit {code:d}")
         return code
-    except FrameError as error:
+    except (FrameError, PayloadFormError) as error:
         raise UsageError(str(error)) from error
 
 
@@ -115,7 +121,10 @@ class _Attempt:
         settings, is_ending = self._settings, lambda: guard.received
         self._store.client = None
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
-        with job_templates(settings.is_packed, is_ending, may_load=settings.may_use_template) as templates:
+        with (
+            bare_process(settings.is_packed) as bare,
+            job_templates(bare, is_ending, may_load=settings.may_use_template) as templates,
+        ):
             self._store.client = self._connect()
             with contextlib.closing(JobTasks(settings, self._store, guard, reader, templates)) as tasks:
                 return run_pack(entries, tasks, is_ending)

@@ -15,7 +15,6 @@ import resource
 import signal
 import socket
 import sys
-import tempfile
 import threading
 import time
 import types
@@ -37,7 +36,7 @@ from batch_job_errors import (
 )
 from batch_job_memory import LARGE_BYTES, FileBytes, LargeBytes, Spool
 from batch_job_scaler import SchedulerAddress, introduce_task
-from batch_job_template.generators import LoadReport, fingerprints
+from batch_job_template.load_report import LoadReport
 from batch_job_wire.results import MAX_RESULT_BYTES, PYTHON_VERSION, ResultStatus
 
 _LACKING: Final = r"Can't get attribute '(?P<name>[^']+)' on <module '(?P<module>[^']+)'"
@@ -78,12 +77,12 @@ class Payload(NamedTuple):
     scheduler: SchedulerAddress
     code: tuple[str, ...] = ()
     """Folders in which modules are looked for before the image's."""
-    is_packed: bool = False
-    """Others run after it in the same container: it leads a process group, and is the first to go for memory."""
     folder: str = ""
     """For its temporary files, if it has one of its own."""
     may_have_followers: bool = False
     """Others with the same function may be forked from a template: it tells when that takes long to load."""
+    is_packed: bool = False
+    """Others run after it in the same container: it leads a process group, and is the first to go for memory."""
 
 
 class LoadedFunction(NamedTuple):
@@ -212,7 +211,8 @@ def stand_apart(folder: str, oom_score_adj: int) -> None:
             os.close(file)
     if folder:
         os.environ["TMPDIR"] = folder
-        tempfile.tempdir = None  # asked for anew
+        if "tempfile" in sys.modules:
+            sys.modules["tempfile"].tempdir = None  # type: ignore[attr-defined]  # asked for anew
 
 
 def _writer(number: int) -> io.TextIOWrapper:
@@ -450,6 +450,8 @@ def _load(payload: Payload, channel: TaskChannel) -> _Task:
     seconds, cpu_s = time.monotonic() - started, time.process_time() - cpu_s
     is_long = cpu_s >= LONG_LOAD_CPU_S or seconds >= LONG_LOAD_S
     if payload.may_have_followers and is_long and channel.is_ours:
+        from batch_job_template.generators import fingerprints  # few tasks need it, each would have its pages
+
         with contextlib.suppress(Exception):  # of a generator of the user's own; no template then
             channel.send(MessageKind.LOADED, LoadReport(seconds, fingerprints()).encode())
     return _with_arguments(loaded, payload.arguments)

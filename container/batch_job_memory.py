@@ -12,9 +12,10 @@ import mmap
 import os
 import pickle
 import stat
-import tempfile
-from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CGROUP: Final = "/sys/fs/cgroup"
 CGROUP_VARIABLE: Final = "SCALER_BATCH_CGROUP"
@@ -194,6 +195,8 @@ class Spool:
             self._file = None
 
     def _begin(self) -> None:
+        import tempfile  # few tasks need it
+
         try:
             with tempfile.TemporaryFile(buffering=0) as file:
                 self._file = os.dup(file.fileno())

@@ -14,9 +14,8 @@ from typing import Any
 
 from batch_job_quoting import log
 from batch_job_settings import Settings, UsageError
-from batch_job_supervisor import SigtermGuard, Terminated, note_terminated
-from batch_job_template.templates import job_templates
-from batch_job_wire.payload_forms import PayloadFormError
+from batch_job_sigterm import SigtermGuard, Terminated, note_terminated
+from batch_job_template.process import bare_process
 from batch_job_wire.protocol import RunnerExit
 
 
@@ -30,15 +29,14 @@ def main(
     try:
         with SigtermGuard() as guard:
             settings = Settings.parse(argv, environ)
-            is_packed = settings.is_packed and settings.parallel == 1  # lanes make their own
-            with job_templates(is_packed, lambda: guard.received, may_load=settings.may_use_template) as templates:
+            with bare_process(settings.is_packed and settings.parallel == 1) as bare:  # lanes have their own
                 # Only now: what tasks' processes are forked from is there, and the less that has the cheaper each is.
                 from batch_job_attempt import run_attempt
 
-                return run_attempt(settings, guard, templates, make_client)
+                return run_attempt(settings, guard, bare, make_client)
     except Terminated:
         return note_terminated()
-    except (UsageError, PayloadFormError) as error:
+    except UsageError as error:
         log(f"can't tell which task to run: {error}: exit {RunnerExit.UNLOADABLE:d}")
         return RunnerExit.UNLOADABLE
 

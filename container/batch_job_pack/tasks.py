@@ -11,16 +11,18 @@ from dataclasses import replace
 from typing import Any, Final
 
 from batch_job_child import Payload
-from batch_job_control import ChildOutcome, MarkedLines, Phase
+from batch_job_control import ChildOutcome, Phase
 from batch_job_errors import builtin_error
 from batch_job_memory import LARGE_BYTES, FileBytes, LargeBytes, memory_limit
+from batch_job_output import MarkedLines
 from batch_job_pack.order import Entry
 from batch_job_pack.segments import SegmentWriter
 from batch_job_pack.shared_blobs import SharedBlobs
 from batch_job_quoting import log, quote_foreign
 from batch_job_settings import Settings
+from batch_job_sigterm import SigtermGuard
 from batch_job_store import MissingObject, Store, StoreError, provide_code
-from batch_job_supervisor import Exit, ProcessEnding, SigtermGuard, Supervisor, describe_death
+from batch_job_supervisor import Exit, ProcessEnding, Supervisor, describe_death
 from batch_job_template.folder import TaskFolder
 from batch_job_template.templates import Templates
 from batch_job_wire.code_archive import CodeError

@@ -8,36 +8,14 @@ from __future__ import annotations
 
 import gc
 import hashlib
-import json
 import pickle
 import random
 import sys
 import tempfile
 from collections.abc import Callable, Collection, Iterator
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-MOST: Final = 1_000
-"""Generators that are compared."""
-
-
-class LoadReport(NamedTuple):
-    """What the first process says that loaded a function: how long it took, and its generators' `fingerprints`."""
-
-    seconds: float
-    generators: tuple[str, ...]
-
-    def encode(self) -> bytes:
-        """The report as the data of a message."""
-        return json.dumps(self._asdict()).encode()
-
-    @classmethod
-    def decode(cls, data: bytes | bytearray) -> LoadReport | None:
-        """The report out of the data of a message; None: there is none in it."""
-        try:
-            values = json.loads(data)
-            return cls(float(values["seconds"]), tuple(map(str, values["generators"][:MOST])))
-        except (ValueError, TypeError, KeyError):
-            return None
+from batch_job_template.load_report import MOST
 
 
 def fingerprints() -> tuple[str, ...]:

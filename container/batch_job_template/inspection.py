@@ -13,15 +13,14 @@ import os
 import threading
 import time
 from enum import Enum
-from pathlib import Path
 from typing import Final
 
-from batch_job_memory import memory_limit
+from batch_job_memory import file_text, memory_limit
 from batch_job_template.forking import fork_in_vain
 
 MOST_MEMORY: Final = 0.1
 """Share of the container's memory that a template may have of its own: a task that writes to all of it copies it."""
-_OWN: Final = Path("/proc/self")
+_OWN: Final = "/proc/self"
 _LOOKS: Final = 20
 _PAUSE_S: Final = 0.005
 
@@ -63,15 +62,15 @@ class Inspection:
 def _descriptors() -> set[tuple[str, str]]:
     """Those that are open, and what they are of, without that of the listing: a number may have been used again."""
     found = set()
-    for name in os.listdir(_OWN / "fd"):
+    for name in os.listdir(f"{_OWN}/fd"):
         with contextlib.suppress(FileNotFoundError):
-            found.add((name, os.readlink(_OWN / "fd" / name)))
+            found.add((name, os.readlink(f"{_OWN}/fd/{name}")))
     return found
 
 
 def _shared_mappings() -> set[str]:
     """Of memory whose pages a fork would share, that of files and devices among it, whether they are open or not."""
-    rows = (_OWN / "maps").read_text().splitlines()
+    rows = file_text(f"{_OWN}/maps").splitlines()
     return {row for row in rows if row.split(maxsplit=2)[1].endswith("s")}
 
 
@@ -85,7 +84,7 @@ def _has_children() -> bool:
 
 
 def _status(name: str) -> int:
-    rows = (line.partition(":") for line in (_OWN / "status").read_text().splitlines())
+    rows = (line.partition(":") for line in file_text(f"{_OWN}/status").splitlines())
     return next(int(text.split()[0]) for found, _, text in rows if found == name)
 
 

@@ -6,11 +6,13 @@ are called with goes past them, from the runner to each task's process. They are
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
 import socket
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, Final, NamedTuple, NoReturn
+import struct
+import sys
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Final, NamedTuple, NoReturn
 
 from batch_job_child import (
     LoadedFunction,
@@ -28,8 +30,7 @@ from batch_job_child import (
 )
 from batch_job_control import MessageKind, TaskChannel, join_parts, receive, send, split_parts
 from batch_job_scaler import SchedulerAddress, choose_transport
-from batch_job_template.forking import Become, serve_forks
-from batch_job_template.generators import renewal
+from batch_job_template.forking import Become, ForkingProcess, serve_forks, start_forking
 from batch_job_template.inspection import Inspection, LoadRefusal
 
 SECOND_TO_GO: Final = 999
@@ -48,15 +49,15 @@ class LoadAnswer(NamedTuple):
 
     def encode(self) -> bytes:
         """The answer as the data of a message."""
-        return json.dumps([self.refusal and self.refusal.value, self.detail]).encode()
+        return join_parts([str.encode(self.refusal or ""), self.detail.encode(errors="replace")])
 
     @classmethod
     def decode(cls, data: bytes) -> LoadAnswer:
         """The answer out of the data of a message; whatever else comes is a load that failed."""
         try:
-            refusal, detail = json.loads(data)
-            return cls(None if refusal is None else LoadRefusal(refusal), str(detail))
-        except (ValueError, TypeError):
+            refusal, detail = (part.decode() for part in split_parts(data))
+            return cls(LoadRefusal(refusal) if refusal else None, detail)
+        except (ValueError, struct.error):
             return cls(LoadRefusal.RAISED, "nothing that it answers can be read")
 
 
@@ -65,9 +66,7 @@ def send_order(control: socket.socket, payload: Payload, generators: Collection[
 
     Raises `OSError`.
     """
-    order = {"code": payload.code, "folder": payload.folder, "scheduler": payload.scheduler._asdict()}
-    order["generators"] = [*generators]
-    _give(control, [_TEMPLATE, json.dumps(order).encode(), payload.serializer, payload.function])
+    _give(control, [_TEMPLATE, _words(payload), payload.serializer, payload.function, *map(str.encode, generators)])
 
 
 def send_task(control: socket.socket, payload: Payload, door: str, *, is_loaded: bool) -> None:
@@ -77,10 +76,19 @@ def send_task(control: socket.socket, payload: Payload, door: str, *, is_loaded:
     """
     parts = [payload.task_id, door.encode()]
     if not is_loaded:
-        followed = _FOLLOWED if payload.may_have_followers else ""
-        words = followed, payload.folder, payload.scheduler.address, payload.scheduler.transport, *payload.code
-        parts = [_TASK, *parts, os.fsencode("\0".join(words)), payload.serializer, payload.function]
+        parts = [_TASK, *parts, _words(payload), payload.serializer, payload.function]
     _give(control, [*parts, *(one for one in payload.arguments if isinstance(one, bytes))])
+
+
+def _words(payload: Payload) -> bytes:
+    followed = _FOLLOWED if payload.may_have_followers else ""
+    return os.fsencode("\0".join([payload.folder, followed, *payload.scheduler, *payload.code]))
+
+
+def _read_words(words: bytes) -> tuple[SchedulerAddress, tuple[str, ...], str, bool]:
+    """What `_words` said, in the order of the fields of `Payload`."""
+    folder, followed, address, transport, *code = os.fsdecode(words).split("\0")
+    return SchedulerAddress(address, transport), tuple(code), folder, followed == _FOLLOWED
 
 
 def _give(control: socket.socket, parts: Sequence[bytes]) -> None:
@@ -91,6 +99,20 @@ def prepare_bare() -> Become:
     """Make the process that was forked from the runner the bare one; what is forked from it is told what to become."""
     take_over_process(os.dup(1), os.dup(2))
     return _run_told
+
+
+@contextlib.contextmanager
+def bare_process(is_packed: bool) -> Iterator[ForkingProcess | None]:
+    """The bare process of a job, ended at its end; None: the tasks' are forked from the runner.
+
+    To be entered before there is anything that tasks shall not have.
+    """
+    bare = start_forking(prepare_bare) if is_packed and sys.platform == "linux" else None
+    try:
+        yield bare
+    finally:
+        if bare is not None:
+            bare.end()
 
 
 def _run_told(descriptors: Sequence[int]) -> NoReturn:
@@ -107,42 +129,31 @@ def _run_told(descriptors: Sequence[int]) -> NoReturn:
 def _run_task(given: Sequence[bytes], control: socket.socket, descriptors: Sequence[int]) -> NoReturn:
     _, stdout, stderr = descriptors
     task_id, door, words, serializer, function, *arguments = given
-    followed, folder, address, transport, *code = os.fsdecode(words).split("\0")
-    payload = Payload(
-        serializer,
-        function,
-        tuple(arguments),
-        task_id,
-        SchedulerAddress(address, transport),
-        code=tuple(code),
-        is_packed=True,
-        folder=folder,
-        may_have_followers=followed == _FOLLOWED,
-    )
+    payload = Payload(serializer, function, tuple(arguments), task_id, *_read_words(words), is_packed=True)
     redirect(stdout, stderr)
     run_payload(payload, TaskChannel(control, door.decode()))
 
 
 def _run_template(given: list[bytes], control: socket.socket) -> NoReturn:
-    order = json.loads(given.pop(0))
-    scheduler = SchedulerAddress(**order["scheduler"])
-    stand_apart(order["folder"], SECOND_TO_GO)
+    scheduler, code, folder, _ = _read_words(given.pop(0))
+    stand_apart(folder, SECOND_TO_GO)
     choose_transport(scheduler)
-    search_first(tuple(order["code"]))
-    loaded, renew = _load(given, order, control)
+    search_first(code)
+    loaded, renew = _load(given, folder, control)
     given.clear()  # no copy beside what was loaded
     serve_forks(control, lambda given: _run_loaded(loaded, renew, scheduler, given))
 
 
-def _load(
-    blobs: Sequence[bytes], order: Mapping[str, Any], control: socket.socket
-) -> tuple[LoadedFunction, Callable[[], None]]:
+def _load(given: Sequence[bytes], folder: str, control: socket.socket) -> tuple[LoadedFunction, Callable[[], None]]:
     """The loaded function, and what each task does about random numbers; ends where this can't be forked from."""
-    inspection = Inspection(order["folder"])
+    from batch_job_template.generators import renewal  # a task's process has none of its pages
+
+    serializer, function, *generators = given
+    inspection = Inspection(folder)
     try:
         with UserCode(TaskChannel(control)):
-            loaded = load_function(*blobs)
-        renew = renewal(frozenset(order["generators"]))
+            loaded = load_function(serializer, function)
+        renew = renewal(frozenset(map(bytes.decode, generators)))
         refusal = inspection.refusal()
     except BaseException as error:
         send(control, MessageKind.GIVEN, LoadAnswer(LoadRefusal.RAISED, type(error).__name__).encode())

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
-import sys
 import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Final, NamedTuple
@@ -20,10 +19,10 @@ from batch_job_control import receive
 from batch_job_memory import LARGE_BYTES
 from batch_job_quoting import log
 from batch_job_template.folder import TaskFolder
-from batch_job_template.forking import ForkingProcess, ProcessEnd, start_forking
-from batch_job_template.generators import LoadReport
+from batch_job_template.forking import ForkingProcess, ProcessEnd
 from batch_job_template.inspection import LoadRefusal
-from batch_job_template.process import LoadAnswer, prepare_bare, send_order, send_task
+from batch_job_template.load_report import LoadReport
+from batch_job_template.process import LoadAnswer, send_order, send_task
 
 LOAD_PATIENCE_S: Final = 10.0
 """For a template to load, beside twice the time that the first task took for it."""
@@ -196,12 +195,8 @@ class Templates:
 
 
 @contextlib.contextmanager
-def job_templates(is_packed: bool, is_ending: Callable[[], bool], *, may_load: bool) -> Iterator[Templates]:
-    """What the processes of a job's tasks are forked from, ended at its end.
-
-    To be entered before there is anything that tasks shall not have.
-    """
-    bare = start_forking(prepare_bare) if is_packed and sys.platform == "linux" else None
+def job_templates(bare: ForkingProcess | None, is_ending: Callable[[], bool], *, may_load: bool) -> Iterator[Templates]:
+    """What the processes of a job's tasks are forked from, ended at its end."""
     templates = Templates(bare, is_ending, may_load=may_load)
     try:
         yield templates

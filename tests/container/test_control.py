@@ -32,6 +32,10 @@ def message(kind: bytes, data: bytes) -> bytes:
     return struct.pack("<cQ", kind, len(data)) + data
 
 
+def joined(parts: list[bytes]) -> bytes:
+    return b"".join(struct.pack("<Q", len(part)) + part for part in parts)
+
+
 @given(
     messages=st.lists(st.tuples(st.sampled_from([b"p", b"t", b"o", b"b"]), st.binary(max_size=40)), max_size=6),
     cuts=st.lists(st.integers(0, 300)),
@@ -58,6 +62,40 @@ def test_what_is_posted_is_sent_before_the_next_message_and_with_it(control: Mod
         channel.send(control.MessageKind.OUTCOME, b"{}")
         channel.send(control.MessageKind.BODY, b"N.")
         assert ours.recv(100) == message(b"p", b"returning") + message(b"o", b"{}") + message(b"b", b"N.")
+
+
+@given(parts=st.lists(st.binary(max_size=40)))
+def test_parts_come_out_as_they_were_joined(control: ModuleType, parts: list[bytes]) -> None:
+    assert control.split_parts(control.join_parts(parts)) == parts
+
+
+@given(parts=st.lists(st.binary(max_size=40), min_size=1), data=st.data())
+def test_parts_that_were_cut_are_no_parts(control: ModuleType, parts: list[bytes], data: st.DataObject) -> None:
+    whole = control.join_parts(parts)
+    ends = {len(control.join_parts(parts[:count])) for count in range(len(parts))}
+    end = data.draw(st.integers(1, len(whole) - 1).filter(lambda one: one not in ends))
+    with pytest.raises((ValueError, struct.error)):
+        control.split_parts(whole[:end])
+
+
+@given(label=st.text(), message=st.text(), cpu_s=st.floats(0, 1e6), peak_bytes=st.integers(0, 2**63))
+def test_an_outcome_is_read_as_it_was_told(
+    control: ModuleType, label: str, message: str, cpu_s: float, peak_bytes: int
+) -> None:
+    status, phase = control.ResultStatus.EXCEPTION, control.Phase.RUNNING
+    outcome = control.ChildOutcome(status, phase, label, "E", "a.py:1 f", message, cpu_s, peak_bytes)
+    assert control.ChildOutcome.decode(outcome.encode()) == outcome
+
+
+def test_an_outcome_with_half_a_character_is_told_with_a_mark_in_its_place(control: ModuleType) -> None:
+    outcome = control.ChildOutcome(control.ResultStatus.EXCEPTION, control.Phase.RUNNING, "E", message="a\ud800b")
+    assert control.ChildOutcome.decode(outcome.encode()).message == "a?b"
+
+
+@given(data=st.one_of(st.binary(max_size=200), st.lists(st.binary(max_size=20), max_size=9).map(joined)))
+def test_whatever_else_comes_as_an_outcome_is_a_damaged_message(control: ModuleType, data: bytes) -> None:
+    with pytest.raises(control.DamagedMessage):
+        control.ChildOutcome.decode(data)
 
 
 def test_a_large_result_is_in_the_runner_once(control: ModuleType) -> None:

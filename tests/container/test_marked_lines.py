@@ -25,7 +25,7 @@ def control() -> ModuleType:
     """The module as the runner imports it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(ROOT / "container")
-        return importlib.import_module("batch_job_control")
+        return importlib.import_module("batch_job_output")
 
 
 class Job:
