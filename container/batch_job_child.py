@@ -450,9 +450,9 @@ def _load(payload: Payload, channel: TaskChannel) -> _Task:
     seconds, cpu_s = time.monotonic() - started, time.process_time() - cpu_s
     is_long = cpu_s >= LONG_LOAD_CPU_S or seconds >= LONG_LOAD_S
     if payload.may_have_followers and is_long and channel.is_ours:
-        from batch_job_template.generators import fingerprints  # few tasks need it, each would have its pages
+        with contextlib.suppress(Exception):  # of a generator or a module of the user's own; no template then
+            from batch_job_template.generators import fingerprints  # few tasks need it, each would have its pages
 
-        with contextlib.suppress(Exception):  # of a generator of the user's own; no template then
             channel.send(MessageKind.LOADED, LoadReport(seconds, fingerprints()).encode())
     return _with_arguments(loaded, payload.arguments)
 

@@ -195,12 +195,12 @@ class Spool:
             self._file = None
 
     def _begin(self) -> None:
-        import tempfile  # few tasks need it
-
         try:
+            import tempfile  # few tasks need it
+
             with tempfile.TemporaryFile(buffering=0) as file:
                 self._file = os.dup(file.fileno())
-        except OSError:
+        except Exception:  # no room, or a module of the user's own has that name
             self._has_disk = False
             return
         parts, self._parts, self._size = self._parts, [], 0

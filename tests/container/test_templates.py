@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import pytest
 
+from container.batch_job_memory import LARGE_BYTES
 from container.batch_job_wire.payload_forms import to_bundle, to_inline
 from container.batch_job_wire.payload_frames import encode_payload
 from container.batch_job_wire.protocol import result_key
@@ -283,6 +284,30 @@ def test_a_task_has_no_module_in_its_process_that_only_the_runner_needs(s3: S3St
     process = start_runner(s3.endpoint, SUBMISSION, to_inline(frame_of(source, range(2))), options=PACK)
     _, log = process.communicate(timeout=60)
     assert [result_of(s3, n)[1] for n in range(2)] == [[], []], log
+
+
+SHADOWING: Final = """
+def load(number):
+    import sys, time
+    sys.path.insert(0, FOLDER)
+    until = time.process_time() + 0.1
+    while time.process_time() < until:
+        pass
+def f(x):
+    return b"1" * x, counted and None
+"""
+
+
+def test_a_users_module_may_have_the_name_of_one_that_is_imported_late(s3: S3StandIn, tmp_path: Path) -> None:
+    """The report of a long load needs `random`, a large result `tempfile`."""
+    for name in ("random", "tempfile"):
+        (tmp_path / f"{name}.py").write_text("raise RuntimeError('mine')")
+    source = COUNTED.replace("FILE", repr(str(tmp_path / "loads"))) + SHADOWING.replace("FOLDER", repr(str(tmp_path)))
+    sizes = [3, LARGE_BYTES + 1]
+    frame = to_inline(frame_of(source, sizes))
+    process = start_runner(s3.endpoint, SUBMISSION, frame, options=f"{PACK};template=1")
+    _, log = process.communicate(timeout=60)
+    assert [len(result_of(s3, n)[1][0]) for n in range(2)] == sizes, log
 
 
 DEADLY: Final = """
