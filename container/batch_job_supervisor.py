@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from typing import Final, NamedTuple
 
-from batch_job_child import OPEN_FILES, RSS_UNIT, Payload, run_child
+from batch_job_child import RSS_UNIT, Payload, run_child
 from batch_job_control import (
     ChildOutcome,
     DamagedMessage,
@@ -23,6 +23,7 @@ from batch_job_control import (
 )
 from batch_job_memory import FileBytes, file_text, memory_limit, oom_kills, was_out_of_memory
 from batch_job_output import KeptStream, MarkedLines, TaskOutput
+from batch_job_process import OPEN_FILES
 from batch_job_quoting import log
 from batch_job_sigterm import SigtermGuard
 from batch_job_template.forking import ProcessEnd

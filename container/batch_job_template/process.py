@@ -14,21 +14,9 @@ import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Final, NamedTuple, NoReturn
 
-from batch_job_child import (
-    LoadedFunction,
-    Payload,
-    UserCode,
-    flush,
-    freeze_loaded,
-    load_function,
-    redirect,
-    run_loaded,
-    run_payload,
-    search_first,
-    stand_apart,
-    take_over_process,
-)
+from batch_job_child import LoadedFunction, Payload, UserCode, load_function, run_loaded, run_payload
 from batch_job_control import MessageKind, TaskChannel, join_parts, receive, send, split_parts
+from batch_job_process import flush, freeze_loaded, redirect, search_first, stand_apart, take_over_process
 from batch_job_scaler import SchedulerAddress, choose_transport
 from batch_job_template.forking import Become, ForkingProcess, serve_forks, start_forking
 from batch_job_template.inspection import Inspection, LoadRefusal
