@@ -18,6 +18,7 @@ END_S: Final = 5.0
 """How long a console may take to end after its visitor left."""
 MAX_COLUMNS: Final = 1000
 MAX_ROWS: Final = 500
+DRIVER: Final = {"TEXTUAL_DRIVER": "console.web.driver:VisitorDriver"}
 
 
 class VisitorConsole(AppService):
@@ -36,7 +37,7 @@ class VisitorConsole(AppService):
 
     async def _open_app_process(self, width: int = 80, height: int = 24) -> Process:
         self._process = process = await asyncio.create_subprocess_exec(
-            *self._words, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=self._build_environment(width, height)
+            *self._words, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=self._build_environment(width, height) | DRIVER
         )
         assert process.stdin is not None
         self._stdin = process.stdin

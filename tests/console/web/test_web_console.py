@@ -55,14 +55,7 @@ async def test_odd_messages_and_sizes_end_no_console(web_console: WebConsole) ->
     async with aiohttp.ClientSession() as session:
         address = f"{web_console.address}ws?width=99999999999&height=-3"
         async with session.ws_connect(address) as websocket:
-            for odd in (
-                "",
-                "{",
-                "[]",
-                '["stdin", 3]',
-                '["resize", {"width": "x"}]',
-                '["resize", {"width": -5, "height": 0}]',
-            ):
+            for odd in ODD_MESSAGES:
                 await websocket.send_str(odd)
             await websocket.send_bytes(b"\xff")
             await websocket.send_json(["resize", {"width": 120, "height": 40}])
