@@ -24,12 +24,7 @@ from batch_job_template.process import bare_process
 from batch_job_template.templates import Templates, job_templates
 from batch_job_wire.payload_forms import PayloadForm, PayloadFormError, from_inline, payload_form
 from batch_job_wire.payload_frames import FrameError, PayloadReader
-from batch_job_wire.protocol import (
-    RunnerExit,
-    bundle_name,
-    fence_key,
-    payload_key,
-)
+from batch_job_wire.protocol import RunnerExit, bundle_name, fence_key, payload_key
 
 
 def run_attempt(

@@ -27,14 +27,7 @@ from batch_job_errors import (
     traceback_without_values,
 )
 from batch_job_memory import LARGE_BYTES, FileBytes, LargeBytes, Spool
-from batch_job_process import (
-    end_program,
-    flush,
-    redirect,
-    search_first,
-    stand_apart,
-    take_over_process,
-)
+from batch_job_process import end_program, flush, redirect, search_first, stand_apart, take_over_process
 from batch_job_scaler import SchedulerAddress, introduce_task
 from batch_job_template.load_report import LoadReport
 from batch_job_wire.results import MAX_RESULT_BYTES, PYTHON_VERSION, ResultStatus

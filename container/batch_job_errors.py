@@ -19,12 +19,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import cloudpickle
-from batch_job_wire.results import (
-    LONGEST_ERROR,
-    LONGEST_MESSAGE,
-    LONGEST_PLACE,
-    MAX_RESULT_BYTES,
-)
+from batch_job_wire.results import LONGEST_ERROR, LONGEST_MESSAGE, LONGEST_PLACE, MAX_RESULT_BYTES
 
 _CHAIN_LIMIT: Final = 16
 _TRACEBACK_LIMIT: Final = 32 * 1024

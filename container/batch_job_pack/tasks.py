@@ -26,21 +26,8 @@ from batch_job_supervisor import Exit, ProcessEnding, Supervisor, describe_death
 from batch_job_template.folder import TaskFolder
 from batch_job_template.templates import Templates
 from batch_job_wire.code_archive import CodeError
-from batch_job_wire.payload_frames import (
-    BlobRef,
-    DamagedEntry,
-    FrameError,
-    PayloadReader,
-    TaskEntry,
-)
-from batch_job_wire.protocol import (
-    RunnerExit,
-    blob_key,
-    mark_key,
-    marks_prefix,
-    result_key,
-    results_prefix,
-)
+from batch_job_wire.payload_frames import BlobRef, DamagedEntry, FrameError, PayloadReader, TaskEntry
+from batch_job_wire.protocol import RunnerExit, blob_key, mark_key, marks_prefix, result_key, results_prefix
 from batch_job_wire.result_frames import (
     SIGNED_BYTES,
     StoredFrame,
@@ -49,13 +36,7 @@ from batch_job_wire.result_frames import (
     split_frames,
     stored_result,
 )
-from batch_job_wire.result_segments import (
-    MAX_SEGMENT_BYTES,
-    ResultSegment,
-    last_segment,
-    parse_segment,
-    segment_key,
-)
+from batch_job_wire.result_segments import MAX_SEGMENT_BYTES, ResultSegment, last_segment, parse_segment, segment_key
 from batch_job_wire.results import (
     LONGEST_ERROR,
     LONGEST_MESSAGE,

@@ -15,7 +15,7 @@ import time
 from enum import Enum
 from typing import Final
 
-from batch_job_memory import file_text, memory_limit
+from batch_job_memory import memory_limit
 from batch_job_template.forking import fork_in_vain
 
 MOST_MEMORY: Final = 0.1
@@ -70,7 +70,7 @@ def _descriptors() -> set[tuple[str, str]]:
 
 def _shared_mappings() -> set[str]:
     """Of memory whose pages a fork would share, that of files and devices among it, whether they are open or not."""
-    rows = file_text(f"{_OWN}/maps").splitlines()
+    rows = _told("maps").splitlines()
     return {row for row in rows if row.split(maxsplit=2)[1].endswith("s")}
 
 
@@ -84,8 +84,14 @@ def _has_children() -> bool:
 
 
 def _status(name: str) -> int:
-    rows = (line.partition(":") for line in file_text(f"{_OWN}/status").splitlines())
+    rows = (line.partition(":") for line in _told("status").splitlines())
     return next(int(text.split()[0]) for found, _, text in rows if found == name)
+
+
+def _told(name: str) -> str:
+    """What the system tells of this process. Raises `OSError`: where it tells nothing there is no template."""
+    with open(f"{_OWN}/{name}", encoding="utf-8", errors="surrogateescape") as file:
+        return file.read()
 
 
 def _own_bytes() -> int:

@@ -108,3 +108,14 @@ child = os.fork() or os._exit(len(os.read(0, 1)))
 def test_a_process_that_a_listing_lacks_is_found(tmp_path: Path) -> None:
     """As with threads: 4 listings of 90,000 broke off."""
     assert refusal_of(HIDDEN, tmp_path) == "PROCESSES"
+
+
+def test_where_the_system_tells_nothing_nothing_is_taken_for_allowed(
+    inspection: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "fd").mkdir()
+    monkeypatch.setattr(inspection, "_OWN", tmp_path)
+    with pytest.raises(FileNotFoundError):
+        inspection._shared_mappings()
+    with pytest.raises(FileNotFoundError):
+        inspection._own_bytes()

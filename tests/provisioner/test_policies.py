@@ -11,13 +11,7 @@ import pytest
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 from parliament import analyze_policy_string
 
-from container.batch_job_wire.protocol import (
-    fence_key,
-    mark_key,
-    marks_prefix,
-    result_key,
-    results_prefix,
-)
+from container.batch_job_wire.protocol import fence_key, mark_key, marks_prefix, result_key, results_prefix
 from engine.backends.batch.names import StoreLayout
 from provisioner.export.policies import Principal, policies
 from provisioner.policies import (

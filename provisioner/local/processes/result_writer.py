@@ -14,18 +14,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from container.batch_job_wire.payload_forms import (
-    PayloadForm,
-    PayloadFormError,
-    from_inline,
-    payload_form,
-)
-from container.batch_job_wire.payload_frames import (
-    FrameError,
-    PayloadReader,
-    TaskEntry,
-    task_ids,
-)
+from container.batch_job_wire.payload_forms import PayloadForm, PayloadFormError, from_inline, payload_form
+from container.batch_job_wire.payload_frames import FrameError, PayloadReader, TaskEntry, task_ids
 from container.batch_job_wire.protocol import (
     SEGMENTS,
     JobParameter,

@@ -13,12 +13,7 @@ import pytest
 
 from container.batch_job_wire.protocol import mark_key, result_key
 from container.batch_job_wire.result_frames import decode_result, split_frames, told_task_id
-from container.batch_job_wire.result_segments import (
-    SEGMENT_RESULT_BYTES,
-    SEGMENT_RESULTS,
-    ResultSegment,
-    parse_segment,
-)
+from container.batch_job_wire.result_segments import SEGMENT_RESULT_BYTES, SEGMENT_RESULTS, ResultSegment, parse_segment
 from container.batch_job_wire.results import ResultMeta, ResultStatus
 from tests.support.cases import first_now
 from tests.support.paths import CONTAINER

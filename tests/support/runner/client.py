@@ -18,13 +18,7 @@ import cloudpickle
 
 from container.batch_job_wire.payload_forms import to_bundle, to_inline, to_inline_gzip
 from container.batch_job_wire.payload_frames import Blob, encode_payload
-from container.batch_job_wire.protocol import (
-    JobParameter,
-    blob_key,
-    bundle_name,
-    payload_key,
-    result_key,
-)
+from container.batch_job_wire.protocol import JobParameter, blob_key, bundle_name, payload_key, result_key
 from container.batch_job_wire.result_frames import decode_result
 from container.batch_job_wire.results import ResultMeta, ResultStatus
 from tests.support.paths import CONTAINER

@@ -12,12 +12,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any, Final
 
-from container.batch_job_wire.protocol import (
-    OBJECTS,
-    PAYLOADS,
-    RESULTS,
-    bundle_owner,
-)
+from container.batch_job_wire.protocol import OBJECTS, PAYLOADS, RESULTS, bundle_owner
 from engine.aws.budget import Clock
 from engine.aws.calls.operations import GET_OBJECT, LIST_ANSWER_S, LIST_OBJECTS, PUT_OBJECT, Operation
 from engine.aws.client import AwsClient

@@ -9,13 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Final
 
-from container.batch_job_wire.protocol import (
-    FENCE,
-    OBJECTS,
-    PAYLOADS,
-    RESULTS,
-    bundle_owner,
-)
+from container.batch_job_wire.protocol import FENCE, OBJECTS, PAYLOADS, RESULTS, bundle_owner
 from engine.aws.budget import Clock, Sleep
 from engine.aws.errors import AwsError
 from engine.backends.batch.ledger import BatchStage, BatchTask, Ledger, Submission

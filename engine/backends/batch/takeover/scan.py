@@ -17,19 +17,8 @@ from itertools import chain
 from typing import Final
 
 from container.batch_job_quoting import quote_foreign
-from container.batch_job_wire.payload_forms import (
-    PayloadForm,
-    PayloadFormError,
-    from_inline,
-    payload_form,
-)
-from container.batch_job_wire.payload_frames import (
-    FIRST_READ,
-    FrameError,
-    manifest_length,
-    submission_secret,
-    task_ids,
-)
+from container.batch_job_wire.payload_forms import PayloadForm, PayloadFormError, from_inline, payload_form
+from container.batch_job_wire.payload_frames import FIRST_READ, FrameError, manifest_length, submission_secret, task_ids
 from container.batch_job_wire.protocol import (
     CODE,
     PAYLOADS,

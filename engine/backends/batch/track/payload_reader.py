@@ -7,12 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from container.batch_job_wire.payload_forms import from_inline
-from container.batch_job_wire.payload_frames import (
-    Blob,
-    BlobRef,
-    PayloadReader,
-    TaskEntry,
-)
+from container.batch_job_wire.payload_frames import Blob, BlobRef, PayloadReader, TaskEntry
 from engine.aws import limits
 from engine.aws.calls.operations import GET_PAYLOAD, LIST_OBJECTS
 from engine.aws.client import AwsClient

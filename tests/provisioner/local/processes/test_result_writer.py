@@ -11,14 +11,7 @@ import pytest
 
 from container.batch_job_wire.payload_forms import to_bundle, to_inline
 from container.batch_job_wire.payload_frames import Blob, encode_payload
-from container.batch_job_wire.protocol import (
-    JobParameter,
-    blob_key,
-    bundle_name,
-    fence_key,
-    payload_key,
-    result_key,
-)
+from container.batch_job_wire.protocol import JobParameter, blob_key, bundle_name, fence_key, payload_key, result_key
 from container.batch_job_wire.result_frames import decode_result, split_frames
 from container.batch_job_wire.results import ResultStatus
 from provisioner.local.http.server import HttpRequest, HttpResponse

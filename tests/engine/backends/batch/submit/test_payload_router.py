@@ -8,13 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from container.batch_job_wire.payload_forms import (
-    BUNDLE_TEXT,
-    PayloadForm,
-    PayloadFormError,
-    from_inline,
-    to_bundle,
-)
+from container.batch_job_wire.payload_forms import BUNDLE_TEXT, PayloadForm, PayloadFormError, from_inline, to_bundle
 from engine.aws.limits import INLINE_TEXT_LIMIT
 from engine.backends.batch.submit.payload_router import ROUTES, Room, route_of, route_payload
 from engine.model import Route
